@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Wrappers of kernel inline functions and macros for crate `net`, one file for each kernel header.
+ *
+ * Each is named net_helper_<C name>; the bindings drop the prefix. No logic belongs here.
+ */
+#include <linux/compiler_types.h>
+
+#ifdef __BINDGEN__
+/* bindgen ignores inline functions. */
+#define __net_helper
+#else
+#define __net_helper __used
+#endif
+
+/* Not called from C: there is no header to declare them. */
+#pragma GCC diagnostic ignored "-Wmissing-prototypes"
+#pragma GCC diagnostic ignored "-Wmissing-declarations"
+
+#include "genetlink.c"
+#include "inet.c"
+#include "module.c"
+#include "net_namespace.c"
+#include "netdevice.c"
+#include "netlink.c"
+#include "percpu.c"
+#include "rcupdate.c"
+#include "seq_file.c"
+#include "skbuff.c"
+#include "sock.c"
+#include "udp.c"

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/security.h>
+#include <net/dst.h>
+#include <net/inet_ecn.h>
+#include <net/inet_sock.h>
+#include <net/ip.h>
+#include <net/ip6_route.h>
+#include <net/ipv6.h>
+#include <net/route.h>
+
+__net_helper void net_helper_inet_sk_init_flowi4(const struct inet_sock *inet, struct flowi4 *fl4)
+{
+	inet_sk_init_flowi4(inet, fl4);
+}
+
+__net_helper void net_helper_flowi4_set_tos(struct flowi4 *fl4, u8 tos)
+{
+	fl4->flowi4_dscp = inet_dsfield_to_dscp(tos);
+}
+
+__net_helper u32 net_helper_dst_mtu(const struct dst_entry *dst)
+{
+	return dst_mtu(dst);
+}
+
+__net_helper struct dst_entry *net_helper_dst_check(struct dst_entry *dst, u32 cookie)
+{
+	return dst_check(dst, cookie);
+}
+
+__net_helper struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst)
+{
+	return dst_dev_rcu(dst);
+}
+
+__net_helper unsigned int net_helper_LL_RESERVED_SPACE(const struct net_device *dev)
+{
+	return LL_RESERVED_SPACE(dev);
+}
+
+__net_helper void net_helper_security_sk_classify_flow6(const struct sock *sk, struct flowi6 *fl6)
+{
+	security_sk_classify_flow(sk, flowi6_to_flowi_common(fl6));
+}
+
+__net_helper void net_helper_IP6_ECN_flow_xmit(struct sock *sk, struct flowi6 *fl6)
+{
+	IP6_ECN_flow_xmit(sk, fl6->flowlabel);
+}
+
+__net_helper u32 net_helper_rt6_get_cookie(struct dst_entry *dst)
+{
+	return rt6_get_cookie(dst_rt6_info(dst));
+}
+
+__net_helper u32 net_helper_kernel_sock_ip_overhead(struct sock *sk)
+{
+	return kernel_sock_ip_overhead(sk);
+}
+
+__net_helper bool net_helper_ipv6_addr_v4mapped(const struct in6_addr *a)
+{
+	return ipv6_addr_v4mapped(a);
+}
+
+__net_helper struct ipv6_txoptions *net_helper_np_opt_rcu(const struct ipv6_pinfo *np)
+{
+	return rcu_dereference_check(np->opt, rcu_read_lock_bh_held());
+}
