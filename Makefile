@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a person can ask for. The modules themselves are described by Kbuild; the work is done by scripts in tools/.
+
+.PHONY: help setup modules install uninstall demo shell test lint fmt doc clean
+.DEFAULT_GOAL := help
+export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH IMPL ENCAP TESTS TIMEOUT
+# Variables not given must not reach the scripts as empty ones.
+$(foreach v,KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH IMPL ENCAP TESTS TIMEOUT,$(if $($v),,$(eval unexport $v)))
+
+help:
+	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
+
+#: Linux L2TP in Rust: modules for an unmodified Debian kernel
+#:
+#:   make demo          boot a stock kernel in a VM and carry traffic through the Rust modules (ENCAP=udp|udp6|ip|ip6)
+#:   make test          host tests, lint, then all tests in the VM (TESTS="name..." for some of them)
+#:   make shell         an interactive VM with the modules loaded
+#:
+#:   make setup         prepare build root, kernel build tree and VM in the cache; the others do it when needed
+#:   make modules       build the modules (into build/modules)
+#:   make install       install them into /lib/modules/<version>/updates, where modprobe prefers them
+#:   make uninstall     remove them from there
+#:   make lint          clippy, rustfmt check, no warnings
+#:   make fmt           format the Rust sources
+#:   make doc           API documentation (build/doc)
+#:   make clean         remove build/ (the cache stays; it can be deleted at any time)
+#:
+#: Variables
+#:   KDIR=<dir>         modules, install: build against this Rust-enabled kernel build tree, with this machine's tools
+#:   LLVM=1|-19         with KDIR, for a kernel built with LLVM
+#:   IMPL=c             demo, shell, test: the kernel's own C modules instead of the Rust ones
+#:   KERNEL=<version>   another stock kernel of tools/build/kernels
+#:   L2TP_CACHE=<dir>   where the cache is (default ~/.cache/l2tp-rust; about 8 GB while it is made)
+#:   INSTALL_MOD_PATH   install, uninstall: below another root directory
+#:   JOBS=<n>, V=1      processes of the kernel build; show its commands
+
+setup:
+	@tools/build/setup
+
+modules:
+	@tools/build/modules modules
+
+install: modules
+	@tools/build/install
+
+uninstall:
+	@tools/build/install --remove
+
+demo shell: $(if $(filter c,$(IMPL)),,modules)
+	@tools/testing/demo/$@
+
+test:
+	@tools/testing/run-tests
+
+lint:
+	@tools/build/lint
+
+fmt:
+	@tools/build/lint --fix
+
+doc: modules
+	@tools/build/doc
+
+clean:
+	@rm -rf build
