@@ -26,3 +26,8 @@ __net_helper struct net *net_helper_genl_info_net(const struct genl_info *info)
 {
 	return genl_info_net(info);
 }
+
+__net_helper int net_helper_genl_has_listeners(const struct genl_family *family, struct net *net, unsigned int group)
+{
+	return genl_has_listeners(family, net, group);
+}
