@@ -67,3 +67,8 @@ __net_helper struct ipv6_txoptions *net_helper_np_opt_rcu(const struct ipv6_pinf
 {
 	return rcu_dereference_check(np->opt, rcu_read_lock_bh_held());
 }
+
+__net_helper void net_helper_dst_hold(struct dst_entry *dst)
+{
+	dst_hold(dst);
+}

@@ -82,3 +82,12 @@ __net_helper kuid_t net_helper_sk_uid(const struct sock *sk)
 {
 	return sk_uid(sk);
 }
+
+__net_helper bool net_helper_sk_has_policy(const struct sock *sk)
+{
+#ifdef CONFIG_XFRM
+	return rcu_access_pointer(sk->sk_policy[0]) || rcu_access_pointer(sk->sk_policy[1]);
+#else
+	return false;
+#endif
+}

@@ -1,0 +1,355 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Sending a tunnel's packets over IPv4 and IPv6.
+//!
+//! A [`Path`] is the way that a socket's packets take at this moment: addresses, ports and route, read once. No lock is held:
+//! the socket's cached route is used under RCU and replaced atomically, so several CPUs can send through one socket, also while
+//! its user is busy with it, connects it anew or disconnects it.
+
+use crate::{
+    rcu::Softirq,
+    skb::{Reason, SkBuff},
+    sock::{Socket, AF_INET6},
+    udp,
+};
+use core::{marker::PhantomData, mem::MaybeUninit, ptr::null_mut};
+use kernel::prelude::*;
+use net_bindings as c;
+
+/// The largest IP packet, and the largest UDP length, in bytes.
+const MAX_LEN: usize = 0xffff;
+
+/// Addresses of a packet to be sent, in network order.
+#[derive(Clone, Copy)]
+enum Hosts {
+    V4 {
+        local: c::__be32,
+        peer: c::__be32,
+        /// Length of the IP header with the socket's options.
+        header: usize,
+    },
+    V6 {
+        local: c::in6_addr,
+        peer: c::in6_addr,
+    },
+}
+
+/// The way that packets of a socket take, see the [module documentation](self).
+///
+/// # Invariants
+///
+/// `dst` is a valid route for `'a`: read under RCU, or counted if `counted`.
+pub struct Path<'a> {
+    socket: &'a Socket,
+    hosts: Hosts,
+    dst: *mut c::dst_entry,
+    counted: bool,
+    _softirq: PhantomData<Softirq<'a>>,
+}
+
+impl<'a> Path<'a> {
+    /// Finds the path of `socket` now.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::NoRoute`] if there is no route, [`Reason::NotSpecified`] if the socket is no IP socket.
+    #[inline]
+    pub fn of(socket: &'a Socket, softirq: Softirq<'a>) -> Result<Self, Reason> {
+        let (sk, inet) = (socket.as_ptr(), socket.inet());
+        if socket.family() == AF_INET6 {
+            // SAFETY: An IPv6 socket, alive.
+            let peer = unsafe { (&raw const (*sk).__sk_common.skc_v6_daddr).read_volatile() };
+            // SAFETY: A plain function of its argument.
+            if !unsafe { c::ipv6_addr_v4mapped(&peer) } {
+                return Self::of_v6(socket, peer, softirq);
+            }
+        }
+        // SAFETY: An `inet_sock`, alive; each field is read once.
+        let (local, mut peer, opt) = unsafe {
+            (
+                (&raw const (*inet).inet_saddr).read_volatile(),
+                (&raw const (*sk).__sk_common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr).read_volatile(),
+                (&raw const (*inet).inet_opt).read_volatile(),
+            )
+        };
+        let mut header = 20;
+        // SAFETY: IP options are freed after a grace period, and `softirq` is a read-side critical section.
+        if let Some(opt) = unsafe { opt.as_ref() } {
+            header += usize::from(opt.opt.optlen);
+            if opt.opt.srr != 0 {
+                peer = opt.opt.faddr;
+            }
+        }
+        let dst = cached_route(sk, 0, softirq);
+        // A socket without addresses of its own gets them from the route: look it up for each packet.
+        if !dst.is_null() && local != 0 && peer != 0 {
+            // INVARIANT: The route was read under RCU.
+            return Ok(Self {
+                socket,
+                hosts: Hosts::V4 { local, peer, header },
+                dst,
+                counted: false,
+                _softirq: PhantomData,
+            });
+        }
+        Self::route_v4(socket, header)
+    }
+
+    /// Looks up an IPv4 route and stores it in the socket.
+    #[cold]
+    fn route_v4(socket: &'a Socket, header: usize) -> Result<Self, Reason> {
+        let sk = socket.as_ptr();
+        let mut flow: c::flowi4 = pin_init::zeroed();
+        // SAFETY: The socket is a live `inet_sock`; the flow is ours.
+        let rt = unsafe {
+            c::inet_sk_init_flowi4(socket.inet(), &mut flow);
+            c::flowi4_set_tos(&mut flow, (*socket.inet()).tos);
+            c::ip_route_output_flow(c::sock_net(sk), &mut flow, sk)
+        };
+        let rt = kernel::error::from_err_ptr(rt).map_err(|_| Reason::NoRoute)?;
+        // SAFETY: The lookup returned a counted route, whose first member is the `dst_entry`. The socket gets a count of its
+        // own, and we keep ours.
+        unsafe {
+            let dst: *mut c::dst_entry = rt.cast();
+            c::dst_hold(dst);
+            c::sk_dst_set(sk, dst);
+            // INVARIANT: Counted.
+            Ok(Self {
+                socket,
+                hosts: Hosts::V4 {
+                    local: flow.saddr,
+                    peer: flow.daddr,
+                    header,
+                },
+                dst,
+                counted: true,
+                _softirq: PhantomData,
+            })
+        }
+    }
+
+    #[inline]
+    fn of_v6(socket: &'a Socket, peer: c::in6_addr, softirq: Softirq<'a>) -> Result<Self, Reason> {
+        let sk = socket.as_ptr();
+        // SAFETY: An IPv6 socket, alive, has an `ipv6_pinfo`.
+        let (local, cookie) = unsafe {
+            let np = (*socket.inet()).pinet6;
+            (
+                (&raw const (*np).saddr).read_volatile(),
+                (&raw const (*np).dst_cookie).read_volatile(),
+            )
+        };
+        let dst = cached_route(sk, cookie, softirq);
+        if dst.is_null() {
+            return Self::route_v6(socket, peer);
+        }
+        // INVARIANT: The route was read under RCU.
+        Ok(Self {
+            socket,
+            hosts: Hosts::V6 { local, peer },
+            dst,
+            counted: false,
+            _softirq: PhantomData,
+        })
+    }
+
+    /// Looks up an IPv6 route and stores it in the socket.
+    #[cold]
+    fn route_v6(socket: &'a Socket, peer: c::in6_addr) -> Result<Self, Reason> {
+        let (sk, inet) = (socket.as_ptr(), socket.inet());
+        let mut flow: c::flowi6 = pin_init::zeroed();
+        let mut final_dst: c::in6_addr = pin_init::zeroed();
+        // SAFETY: The socket is a live IPv6 socket; the flow and `final_dst` are ours. Options are freed after a grace period,
+        // and bottom halves are disabled, which is a read-side critical section.
+        let dst = unsafe {
+            let np = (*inet).pinet6;
+            flow.__fl_common.flowic_proto = (*sk).sk_protocol as u8;
+            flow.daddr = peer;
+            flow.saddr = (*np).saddr;
+            flow.flowlabel = (*np).flow_label;
+            c::IP6_ECN_flow_xmit(sk, &mut flow);
+            flow.__fl_common.flowic_oif = (*sk).__sk_common.skc_bound_dev_if;
+            flow.__fl_common.flowic_mark = (*sk).sk_mark;
+            flow.uli.ports.sport = (*inet).inet_sport;
+            flow.uli.ports.dport = (*sk).__sk_common.__bindgen_anon_3.__bindgen_anon_1.skc_dport;
+            flow.__fl_common.flowic_uid = c::sk_uid(sk);
+            c::security_sk_classify_flow6(sk, &mut flow);
+            let opt = c::np_opt_rcu(np);
+            let final_p = if opt.is_null() {
+                null_mut()
+            } else {
+                c::__fl6_update_dst(&mut flow, opt, &mut final_dst)
+            };
+            c::ip6_dst_lookup_flow(c::sock_net(sk), sk, &mut flow, final_p)
+        };
+        let dst = kernel::error::from_err_ptr(dst).map_err(|_| Reason::NoRoute)?;
+        // SAFETY: The lookup returned a counted route. The socket gets a count of its own, and we keep ours. A reader that
+        // meets the new cookie with the old route, or the reverse, looks up again.
+        unsafe {
+            (&raw mut (*(*inet).pinet6).dst_cookie).write_volatile(c::rt6_get_cookie(dst));
+            c::dst_hold(dst);
+            c::sk_dst_set(sk, dst);
+        }
+        // INVARIANT: Counted.
+        Ok(Self {
+            socket,
+            hosts: Hosts::V6 {
+                local: flow.saddr,
+                peer,
+            },
+            dst,
+            counted: true,
+            _softirq: PhantomData,
+        })
+    }
+
+    /// Bytes that the IP header and those below it will take in front of the packet.
+    #[inline]
+    pub fn headroom(&self) -> usize {
+        let ip = match self.hosts {
+            Hosts::V4 { header, .. } => header,
+            Hosts::V6 { .. } => 40,
+        };
+        // SAFETY: The route is valid by the type invariant; its device is freed after a grace period.
+        let link = unsafe { c::LL_RESERVED_SPACE(c::dst_dev_rcu(self.dst)) };
+        ip.wrapping_add(link as usize)
+    }
+
+    /// Index of the device that the route leads to.
+    #[inline]
+    pub fn ifindex(&self) -> i32 {
+        // SAFETY: As for `headroom()`.
+        unsafe { (*c::dst_dev_rcu(self.dst)).ifindex }
+    }
+
+    /// Puts a UDP header in front of `skb` and sends it to the socket's peer.
+    ///
+    /// # Errors
+    ///
+    /// The packet is gone in any case; an error says that it was not sent. Congestion is no error.
+    #[inline]
+    pub fn send_udp(self, mut skb: SkBuff) -> Result<(), Reason> {
+        let sk = self.socket.as_ptr();
+        let len = skb.len().wrapping_add(udp::HEADER_LEN);
+        if len > MAX_LEN {
+            skb.discard(Reason::TooBig);
+            return Err(Reason::TooBig);
+        }
+        // SAFETY: A live `inet_sock`; each field is read once.
+        let (source, dest) = unsafe {
+            (
+                (&raw const (*self.socket.inet()).inet_sport).read_volatile(),
+                (&raw const (*sk).__sk_common.__bindgen_anon_3.__bindgen_anon_1.skc_dport).read_volatile(),
+            )
+        };
+        let Some(header) = skb.push(udp::HEADER_LEN).and_then(|h| h.first_chunk_mut::<8>()) else {
+            skb.discard(Reason::NoMemory);
+            return Err(Reason::NoMemory);
+        };
+        // The ports are in network order already; the checksum comes below.
+        let [s0, s1] = source.to_ne_bytes();
+        let [d0, d1] = dest.to_ne_bytes();
+        let [l0, l1] = (len as u16).to_be_bytes();
+        *header = [s0, s1, d0, d1, l0, l1, 0, 0];
+        skb.reset_transport_header();
+        match &self.hosts {
+            // SAFETY: The packet has a UDP header as its transport header; the addresses are readable.
+            Hosts::V4 { local, peer, .. } => unsafe {
+                c::udp_set_csum(c::sk_no_check_tx(sk), skb.as_ptr(), *local, *peer, len as c_int);
+            },
+            // SAFETY: As above.
+            Hosts::V6 { local, peer } => unsafe {
+                c::udp6_set_csum(c::udp_get_no_check6_tx(sk), skb.as_ptr(), local, peer, len as c_int);
+            },
+        }
+        self.send_ip(skb)
+    }
+
+    /// Puts an IP header in front of `skb` and sends it to the socket's peer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Path::send_udp`].
+    #[inline]
+    pub fn send_ip(mut self, mut skb: SkBuff) -> Result<(), Reason> {
+        let sk = self.socket.as_ptr();
+        let header = match self.hosts {
+            Hosts::V4 { header, .. } => header,
+            // The length in an IPv6 header does not count the header.
+            Hosts::V6 { .. } => 0,
+        };
+        if skb.len().wrapping_add(header) > MAX_LEN {
+            skb.discard(Reason::TooBig);
+            return Err(Reason::TooBig);
+        }
+        skb.drop_dst();
+        let skb = skb.into_raw();
+        // SAFETY: The packet is ours, and given away with its route: a count of it if we have one, else borrowed under RCU,
+        // which lasts until after the output function. That consumes the packet, reads only the addresses (and for IPv6 the
+        // flow label and protocol) of the flow since the packet has a route, and needs no lock.
+        let result = unsafe {
+            c::skb_set_ignore_df(skb);
+            if self.counted {
+                c::skb_dst_set(skb, self.dst);
+                self.counted = false;
+            } else {
+                c::skb_dst_set_noref(skb, self.dst);
+            }
+            match self.hosts {
+                Hosts::V4 { local, peer, .. } => {
+                    let mut flow = MaybeUninit::<c::flowi>::uninit();
+                    let ip4 = &raw mut (*flow.as_mut_ptr()).u.ip4;
+                    (*ip4).saddr = local;
+                    (*ip4).daddr = peer;
+                    c::__ip_queue_xmit(sk, skb, flow.as_mut_ptr(), (*self.socket.inet()).tos)
+                }
+                Hosts::V6 { local, peer } => {
+                    let np = (*self.socket.inet()).pinet6;
+                    let mut flow: c::flowi6 = pin_init::zeroed();
+                    flow.saddr = local;
+                    flow.daddr = peer;
+                    flow.flowlabel = (*np).flow_label;
+                    flow.__fl_common.flowic_proto = (*sk).sk_protocol as u8;
+                    c::ip6_xmit(
+                        sk,
+                        skb,
+                        &mut flow,
+                        (*sk).sk_mark,
+                        c::np_opt_rcu(np),
+                        c_int::from((*np).tclass),
+                        (*sk).sk_priority,
+                    )
+                }
+            }
+        };
+        // Positive values say that a queue was congested, which is not an error of the tunnel.
+        if result < 0 {
+            Err(Reason::NotSpecified)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Drop for Path<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.counted {
+            // SAFETY: The count is ours by the type invariant.
+            unsafe { c::dst_release(self.dst) }
+        }
+    }
+}
+
+/// The route that the socket has cached, if it is still good; else null.
+#[inline]
+fn cached_route(sk: *mut c::sock, cookie: u32, _softirq: Softirq<'_>) -> *mut c::dst_entry {
+    // SAFETY: The socket is alive; routes are freed after a grace period.
+    unsafe {
+        let dst = c::sk_dst_cache_rcu(sk);
+        if dst.is_null() {
+            return dst;
+        }
+        c::dst_check(dst, cookie)
+    }
+}
