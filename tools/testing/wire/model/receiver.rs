@@ -172,11 +172,10 @@ impl Model {
     /// Positive from Nr on, negative before it; half of the range each way.
     fn distance_from_nr(&self, ns: i64) -> i64 {
         let range = self.nr_max + 1;
-        let ahead = (ns - self.nr).rem_euclid(range);
-        if ahead < range / 2 {
-            ahead
-        } else {
-            ahead - range
+        match ns - self.nr {
+            far_behind if far_behind < -range / 2 => far_behind + range,
+            far_ahead if far_ahead >= range / 2 => far_ahead - range,
+            near => near,
         }
     }
 
