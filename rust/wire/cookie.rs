@@ -70,7 +70,7 @@ impl Cookie {
     /// Ones where the cookie has bytes, the first byte being the lowest.
     #[inline]
     const fn mask(&self) -> u64 {
-        let unused_bits = 64_u32.saturating_sub((self.len as u32).saturating_mul(8));
+        let unused_bits = 64_u32.wrapping_sub((self.len as u32).wrapping_mul(8));
         match u64::MAX.checked_shr(unused_bits) {
             Some(mask) => mask,
             None => 0,

@@ -7,15 +7,15 @@
 //! before them have come or have been waited for long enough. Without, a message that is not the expected
 //! one is dropped, until six in a row show that the sender is ahead for good.
 //!
-//! The rules and their order are those that peers of the Linux driver have always met, with three
-//! differences, none of which loses a message that would have been handed up otherwise, except the last:
+//! To a peer, all this is what the C driver does, except that
 //!
-//! - the queue is sorted relative to Nr, so that it stays in order where the numbers wrap around;
-//! - the expected message never enters an empty queue;
+//! - the queue is sorted relative to Nr, so that nothing is lost where the numbers wrap around;
 //! - the queue is bounded by [`MAX_QUEUE`].
 //!
-//! There is no lock and no clock in here: the caller holds the session's receive lock (a session that has
-//! never seen a sequence number, and whose queue is therefore empty, needs none) and passes the time.
+//! Nobody sees that a message whose turn it is does not pass through an empty queue.
+//!
+//! There is no lock and no clock in here: the caller keeps others away from receiver and queue, and passes
+//! the time.
 
 use crate::sequence::Width;
 

@@ -7,7 +7,7 @@
 
 use crate::sequence::Width;
 use crate::v3::{self, DefaultSublayer, L2Spec};
-use crate::{v2, Cookie};
+use crate::{flags, v2, Cookie};
 
 /// Length of the longest header: version 3 over UDP with a cookie of eight bytes and the default sublayer.
 pub const MAX_LEN: usize = 20;
@@ -127,30 +127,37 @@ impl HeaderTemplate {
     /// [`carries_sequence`](Self::carries_sequence) says so.
     #[inline]
     pub fn write(&self, out: &mut [u8], ns: Option<u32>) {
-        if matches!(self.layout, Layout::V2) {
-            self.write_v2(out, ns);
-        } else {
-            self.write_v3(out, ns);
-        }
-    }
-
-    #[inline]
-    fn write_v2(&self, out: &mut [u8], ns: Option<u32>) {
-        let [_, version, t0, t1, s0, s1, ..] = self.head;
-        if let Some(ns) = ns {
-            let [flags, _] = (crate::flags::SEQUENCE).to_be_bytes();
-            let [.., n0, n1] = ns.to_be_bytes();
-            if let Some(out) = out.first_chunk_mut() {
-                *out = [flags, version, t0, t1, s0, s1, n0, n1, 0, 0];
+        match (self.layout, ns) {
+            (Layout::V2, Some(ns)) => self.write_sequenced_v2(out, ns),
+            (Layout::Sublayer, Some(_)) => {
+                self.copy(out);
+                if let Some(out) = out.last_chunk_mut() {
+                    *out = DefaultSublayer { ns }.to_bytes();
+                }
             }
-        } else if let Some(out) = out.first_chunk_mut() {
-            *out = [0, version, t0, t1, s0, s1];
+            _ => self.copy(out),
         }
     }
 
-    /// Writes the first bytes and the last ones, which overlap unless the header is 8, 16 or 20 long.
+    /// Writes a version 2 header: eight bytes that end with Ns, then Nr.
     #[inline]
-    fn write_v3(&self, out: &mut [u8], ns: Option<u32>) {
+    fn write_sequenced_v2(&self, out: &mut [u8], ns: u32) {
+        const SEQUENCE: u64 = (flags::SEQUENCE as u64) << 48;
+
+        let [plain @ .., _, _, _, _, _, _, _, _] = self.head;
+        let header = u64::from_be_bytes(plain) | SEQUENCE | u64::from(ns & Width::Bits16.mask());
+        if let Some(out) = out.first_chunk_mut() {
+            *out = header.to_be_bytes();
+        }
+        if let Some(out) = out.last_chunk_mut() {
+            *out = [0; 2];
+        }
+    }
+
+    /// Copies the header: its first bytes, then its last ones. They overlap, so that two copies of constant
+    /// size do for many lengths.
+    #[inline]
+    fn copy(&self, out: &mut [u8]) {
         let [first4 @ .., _, _, _, _, _, _, _, _, _, _, _, _] = self.head;
         let [first8 @ .., _, _, _, _, _, _, _, _] = self.head;
         let [_, _, _, _, last4 @ ..] = self.tail;
@@ -166,11 +173,6 @@ impl HeaderTemplate {
             *out = self.tail;
         } else if let Some(out) = out.last_chunk_mut() {
             *out = last4;
-        }
-        if matches!(self.layout, Layout::Sublayer) && ns.is_some() {
-            if let Some(out) = out.last_chunk_mut() {
-                *out = DefaultSublayer { ns }.to_bytes();
-            }
         }
     }
 }
