@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/nsproxy.h>
+#include <linux/sched.h>
 #include <net/net_namespace.h>
 #include <net/netns/generic.h>
 
@@ -20,4 +22,9 @@ __net_helper struct net *net_helper_maybe_get_net(struct net *net)
 __net_helper void net_helper_put_net(struct net *net)
 {
 	put_net(net);
+}
+
+__net_helper struct net *net_helper_current_net_ns(void)
+{
+	return current->nsproxy->net_ns;
 }

@@ -58,3 +58,23 @@ __net_helper void net_helper_netdev_lockdep_set_classes(struct net_device *dev)
 {
 	netdev_lockdep_set_classes(dev);
 }
+
+__net_helper void net_helper_netdev_set_lltx(struct net_device *dev)
+{
+	dev->lltx = true;
+}
+
+__net_helper void net_helper_netdev_clear_tx_skb_sharing(struct net_device *dev)
+{
+	dev->priv_flags &= ~IFF_TX_SKB_SHARING;
+}
+
+__net_helper void net_helper_netdev_set_dstats(struct net_device *dev)
+{
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_DSTATS;
+}
+
+__net_helper bool net_helper_netdev_is_unregistering(const struct net_device *dev)
+{
+	return READ_ONCE(dev->reg_state) == NETREG_UNREGISTERING;
+}

@@ -13,15 +13,18 @@
 #[allow(dead_code)]
 const __LOG_PREFIX: &[u8] = b"l2tp_core\0";
 
+pub mod debugfs;
 pub mod inet;
 pub mod genl;
 pub mod lock;
 pub mod module;
 pub mod namespace;
+pub mod netdev;
 pub mod netlink;
 pub mod percpu;
 pub mod rcu;
 pub mod rcu_table;
+pub mod seq_file;
 pub mod shared;
 pub mod skb;
 pub mod sock;
