@@ -12,6 +12,8 @@ pub struct Frames {
     frames: VecDeque<(usize, Pending)>,
     /// Changes made so far.
     touched: usize,
+    /// Times that a frame's place had to be looked for.
+    walked: usize,
     /// Do not tell which frame is last.
     endless: bool,
 }
@@ -55,6 +57,7 @@ impl Queue for Frames {
         before: impl Fn(&Pending) -> bool,
     ) -> bool {
         self.touched += 1;
+        self.walked += 1;
         match self.frames.iter().position(|(_, queued)| before(queued)) {
             Some(place) => {
                 self.frames.insert(place, (frame, info));
@@ -115,6 +118,11 @@ impl Bench {
     /// How often the queue was changed so far.
     pub fn touched(&self) -> usize {
         self.queue.touched
+    }
+
+    /// How often the queue was searched for a frame's place so far.
+    pub fn walked(&self) -> usize {
+        self.queue.walked
     }
 
     /// The frames that wait, first to last.

@@ -45,6 +45,25 @@ fn every_bit_counts_and_no_other() {
     }
 }
 
+/// The same error twice must not cancel itself.
+#[test]
+fn errors_do_not_cancel() {
+    for len in 2..=cookie::MAX_LEN {
+        let cookie = Cookie::new(&BYTES[..len]).unwrap();
+        for end in len..=BYTES.len() {
+            for (first, second) in (0..len).flat_map(|i| (0..i).map(move |j| (i, j))) {
+                let mut wrong = BYTES;
+                wrong[first] ^= 0x40;
+                wrong[second] ^= 0x40;
+                assert!(
+                    !cookie.matches(&wrong[..end]),
+                    "{len} {end} {first} {second}"
+                );
+            }
+        }
+    }
+}
+
 proptest! {
     #[test]
     fn same_as_comparing_slices(

@@ -335,6 +335,32 @@ fn in_order_frames_never_enter_the_queue() {
     }
 }
 
+/// The usual case, one frame missing and many behind it, costs no search of the queue for each of them.
+#[test]
+fn frames_behind_a_gap_are_appended() {
+    let mut bench = established(Width::Bits16, 10);
+    let _ = feed(&mut bench, TIMEOUT, &numbered(11..1000));
+    // The first, which finds the queue empty.
+    assert_eq!(bench.walked(), 1);
+    let _ = feed(&mut bench, TIMEOUT, &numbered([10]));
+    assert!(bench.waiting().is_empty());
+
+    // A queue that was filled without regard to numbers must be searched, until it has been empty.
+    let _ = feed(&mut bench, TIMEOUT, &numbered([1001]));
+    let _ = feed(&mut bench, OFF, &numbered([1000]));
+    let before = bench.walked();
+    let _ = feed(&mut bench, TIMEOUT, &numbered(1002..1010));
+    assert_eq!(bench.walked(), before + 8);
+    let events = feed(&mut bench, TIMEOUT, &[(0, Some(1000))]);
+    assert_eq!(delivered(&events), [0, 1001]);
+    let _ = feed_at(&mut bench, 2000, TIMEOUT, &[(0, None), (1, Some(2000))]);
+    assert!(bench.waiting().is_empty());
+
+    let before = bench.walked();
+    let _ = feed_at(&mut bench, 2000, TIMEOUT, &numbered(2002..2100));
+    assert_eq!(bench.walked(), before + 1);
+}
+
 /// Reordering switched off while frames wait: the expected frame joins the end, as it always did.
 #[test]
 fn mode_switched_while_frames_wait() {
