@@ -31,7 +31,8 @@
 //!             .u32(ATTR_LAMP)
 //!             .ok_or_else(|| request.missing(ATTR_LAMP))?;
 //!         if lamp > 9 {
-//!             return Err(request.refuse(ENODEV, ATTR_LAMP, c"there are ten lamps"));
+//!             request.explain(c"there are ten lamps");
+//!             return Err(request.refuse(ENODEV, ATTR_LAMP));
 //!         }
 //!         request.notify(0, CMD_SWITCH_ON, 0, |message| message.put_u32(ATTR_LAMP, lamp))
 //!     }
@@ -258,11 +259,17 @@ impl<'a> Request<'a> {
         EINVAL
     }
 
-    /// Reports what is wrong with this attribute. Returns `error`.
-    pub fn refuse(&self, error: Error, attribute: u16, message: &'static CStr) -> Error {
-        let raw = self.attributes().raw(attribute);
-        self.extack().set_message(message, raw);
+    /// Reports that the error is about this attribute. Returns `error`.
+    pub fn refuse(&self, error: Error, attribute: u16) -> Error {
+        if let Some(attribute) = self.attributes().raw(attribute) {
+            self.extack().set_attribute(attribute);
+        }
         error
+    }
+
+    /// Reports what is wrong, in words for people.
+    pub fn explain(&self, message: &'static CStr) {
+        self.extack().set_message(message);
     }
 
     /// The proof that the genl lock is held.

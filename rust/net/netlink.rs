@@ -214,21 +214,21 @@ impl ExtAck<'_> {
         }
     }
 
-    /// Says what is wrong, and with which attribute.
-    pub(crate) fn set_message(
-        &self,
-        message: &'static CStr,
-        attribute: Option<NonNull<c::nlattr>>,
-    ) {
+    /// Says what is wrong.
+    pub(crate) fn set_message(&self, message: &'static CStr) {
         // SAFETY: The string is NUL-terminated.
         unsafe { c::do_trace_netlink_extack(message.as_char_ptr()) };
         if !self.raw.is_null() {
             // SAFETY: Valid and ours as `from_raw()` requires.
             unsafe { (*self.raw)._msg = message.as_char_ptr() };
-            if let Some(attribute) = attribute {
-                // SAFETY: As above.
-                unsafe { (*self.raw).bad_attr = attribute.as_ptr() };
-            }
+        }
+    }
+
+    /// Says with which attribute of the request something is wrong.
+    pub(crate) fn set_attribute(&self, attribute: NonNull<c::nlattr>) {
+        if !self.raw.is_null() {
+            // SAFETY: As above.
+            unsafe { (*self.raw).bad_attr = attribute.as_ptr() };
         }
     }
 
@@ -365,9 +365,27 @@ impl AttributeWriter<'_> {
         self.put(attribute, &[])
     }
 
-    /// Writes a string and its NUL.
-    pub fn put_c_str(&mut self, attribute: u16, value: &CStr) -> Result {
-        self.put(attribute, value.to_bytes_with_nul())
+    /// Writes a string, given without NUL, and a NUL.
+    pub fn put_string(&mut self, attribute: u16, value: &[u8]) -> Result {
+        let length = value.len().saturating_add(1);
+        if length > PAYLOAD_MAX {
+            return Err(EMSGSIZE);
+        }
+        // CAST: Checked above.
+        let (skb, length) = (self.skb.as_ptr(), length as c_int);
+        // SAFETY: `skb` is valid and ours by the type invariant.
+        let reserved = unsafe { c::nla_reserve(skb, c_int::from(attribute), length) };
+        if reserved.is_null() {
+            return Err(EMSGSIZE);
+        }
+        // SAFETY: The payload that was reserved follows the header: room for `value` and one byte. It is in a buffer that
+        // only we access, so `value` is elsewhere.
+        unsafe {
+            let payload = reserved.add(1).cast::<u8>();
+            core::ptr::copy_nonoverlapping(value.as_ptr(), payload, value.len());
+            payload.add(value.len()).write(0);
+        }
+        Ok(())
     }
 
     /// Writes an attribute that contains those which `content` writes, without the flag `NLA_F_NESTED`: so did families
