@@ -87,7 +87,7 @@ class End:
             return wire.PacketSocket(self.ifname, incoming_only=True)
 
     def send(self, frames):
-        with self.space.enter(), wire.PacketSocket(self.ifname) as sock:
+        with self.space.enter(), wire.PacketSocket(self.ifname, send_only=True) as sock:
             for frame in frames:
                 sock.send(frame)
 

@@ -18,7 +18,7 @@ from lib.l2tpwire import inner, seq, v3
 
 COOKIE = bytes.fromhex("c0ffee00")
 COOKIE8 = bytes.fromhex("0123456789abcdef")
-UDP_ENCAP, UDP_ENCAP_L2TPINUDP = 100, 3
+UDP_ENCAP, UDP_SEGMENT, UDP_ENCAP_L2TPINUDP = 100, 103, 3
 bed = None
 
 
@@ -311,6 +311,30 @@ def _(bed):
                                       (8, 8), 200):
             bed.raw(part)
     bed.passed_up(tun, [short], "short header in fragments")
+
+
+@case("datagrams that the sender's kernel left in one piece")
+def _(bed):
+    tun = bed.tunnel(10, connected=False)
+    ses = bed.session(tun, 1001, peer_cookie=COOKIE)
+    near = ":".join(f"{x:02x}" for x in bed.near_mac)
+    bed.far.batch(["addr add 10.0.0.9/24 dev vb",
+                   f"neigh replace 10.0.0.1 lladdr {near} dev vb nud permanent"])
+    ktap.cleanup(bed.far.ip, "addr del 10.0.0.9/24 dev vb")
+    with l2tp.udp_socket("10.0.0.9", "10.0.0.1", 5001, tun.sport, netns=bed.far) as sock:
+        payloads = [inner(new_tag(), 200) for _ in range(10)]
+        frames = [ses.frame(p) for p in payloads]
+        sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, len(frames[0]))
+        total = sum(map(len, frames))
+        with bed.change(ses, {"rx_packets": 10, "rx_bytes": total, "d.rx_packets": 10,
+                              "d.rx_bytes": total}, "segments"):
+            sock.send(b"".join(frames))
+        bed.delivered(ses, payloads, "segments")
+        # What is not ours comes out one by one, too.
+        other = [v3(1002, inner(new_tag(), 200), COOKIE, 0) for _ in range(5)]
+        with bed.change(ses, {}, "segments for user space"):
+            sock.send(b"".join(other))
+        bed.passed_up(tun, other, "segments for user space")
 
 
 @case("IPv6: accept, pass up, wrong cookie")

@@ -81,6 +81,7 @@ class Session:
     def __init__(self, tun, sid, psid, ifname, dev, cookie, peer_cookie, l2ss):
         self.tun, self.sid, self.psid, self.ifname, self.dev = tun, sid, psid, ifname, dev
         self.cookie, self.peer_cookie, self.l2ss = cookie, peer_cookie, l2ss
+        self.out = None         # made by the first transmit
 
     @property
     def header(self):
@@ -208,9 +209,11 @@ class Bed:
 
     def transmit(self, ses, frame):
         """Let the kernel send a frame through the session's device."""
-        with self.ns.enter():
-            with wire.PacketSocket(ses.ifname) as sock:
-                sock.send(frame)
+        if ses.out is None:
+            with self.ns.enter():
+                ses.out = wire.PacketSocket(ses.ifname, send_only=True)
+            ktap.cleanup(ses.out.close)
+        ses.out.send(frame)
 
     def sent(self, want=None, proto=wire.PROTO_UDP, timeout=3.0, settle=0.05):
         """IP packets that the kernel has put on the wire."""

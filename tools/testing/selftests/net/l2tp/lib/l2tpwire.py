@@ -7,6 +7,7 @@ kernel's state, the caller says which cookie length and L2-specific sublayer to 
 
 import array
 import collections
+import errno
 import fcntl
 import ipaddress
 import select
@@ -254,14 +255,14 @@ def reassemble(pkts):
 class PacketSocket:
     """AF_PACKET socket on one interface of the current namespace; VLAN tags are put back."""
 
-    def __init__(self, ifname, incoming_only=False, rcvbuf=8 << 20):
+    def __init__(self, ifname, incoming_only=False, send_only=False, rcvbuf=8 << 20):
         self.ifname = ifname
         self.sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
         self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, rcvbuf)
         self.sock.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         if incoming_only:
             self.sock.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        self.sock.bind((ifname, ETH_P_ALL))
+        self.sock.bind((ifname, 0 if send_only else ETH_P_ALL))
 
     def close(self):
         self.sock.close()
@@ -279,7 +280,12 @@ class PacketSocket:
         """(frame, outgoing) or None."""
         if not select.select([self.sock], [], [], timeout)[0]:
             return None
-        frame, anc, _, addr = self.sock.recvmsg(1 << 17, 256)
+        try:
+            frame, anc, _, addr = self.sock.recvmsg(1 << 17, 256)
+        except OSError as error:
+            if error.errno == errno.ENETDOWN:       # told once, after the device went down
+                return None
+            raise
         for level, kind, data in anc:
             if level == SOL_PACKET and kind == PACKET_AUXDATA:
                 status, _, _, _, _, tci, tpid = struct.unpack_from("=IIIHHHH", data)
