@@ -19,6 +19,7 @@
 
 #include "genetlink.c"
 #include "inet.c"
+#include "jiffies.c"
 #include "module.c"
 #include "net_namespace.c"
 #include "netdevice.c"

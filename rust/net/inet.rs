@@ -68,7 +68,12 @@ impl<'a> Path<'a> {
         let (local, mut peer, opt) = unsafe {
             (
                 (&raw const (*inet).inet_saddr).read_volatile(),
-                (&raw const (*sk).__sk_common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr).read_volatile(),
+                (&raw const (*sk)
+                    .__sk_common
+                    .__bindgen_anon_1
+                    .__bindgen_anon_1
+                    .skc_daddr)
+                    .read_volatile(),
                 (&raw const (*inet).inet_opt).read_volatile(),
             )
         };
@@ -86,7 +91,11 @@ impl<'a> Path<'a> {
             // INVARIANT: The route was read under RCU.
             return Ok(Self {
                 socket,
-                hosts: Hosts::V4 { local, peer, header },
+                hosts: Hosts::V4 {
+                    local,
+                    peer,
+                    header,
+                },
                 dst,
                 counted: false,
                 _softirq: PhantomData,
@@ -171,7 +180,11 @@ impl<'a> Path<'a> {
             flow.__fl_common.flowic_oif = (*sk).__sk_common.skc_bound_dev_if;
             flow.__fl_common.flowic_mark = (*sk).sk_mark;
             flow.uli.ports.sport = (*inet).inet_sport;
-            flow.uli.ports.dport = (*sk).__sk_common.__bindgen_anon_3.__bindgen_anon_1.skc_dport;
+            flow.uli.ports.dport = (*sk)
+                .__sk_common
+                .__bindgen_anon_3
+                .__bindgen_anon_1
+                .skc_dport;
             flow.__fl_common.flowic_uid = c::sk_uid(sk);
             c::security_sk_classify_flow6(sk, &mut flow);
             let opt = c::np_opt_rcu(np);
@@ -215,11 +228,11 @@ impl<'a> Path<'a> {
         ip.wrapping_add(link as usize)
     }
 
-    /// Index of the device that the route leads to.
+    /// Whether the route leads out of the very device that `skb` is on: it would come back for ever.
     #[inline]
-    pub fn ifindex(&self) -> i32 {
+    pub fn leads_back(&self, skb: &SkBuff) -> bool {
         // SAFETY: As for `headroom()`.
-        unsafe { (*c::dst_dev_rcu(self.dst)).ifindex }
+        core::ptr::eq(unsafe { c::dst_dev_rcu(self.dst) }, skb.device_address())
     }
 
     /// Puts a UDP header in front of `skb` and sends it to the socket's peer.
@@ -239,10 +252,18 @@ impl<'a> Path<'a> {
         let (source, dest) = unsafe {
             (
                 (&raw const (*self.socket.inet()).inet_sport).read_volatile(),
-                (&raw const (*sk).__sk_common.__bindgen_anon_3.__bindgen_anon_1.skc_dport).read_volatile(),
+                (&raw const (*sk)
+                    .__sk_common
+                    .__bindgen_anon_3
+                    .__bindgen_anon_1
+                    .skc_dport)
+                    .read_volatile(),
             )
         };
-        let Some(header) = skb.push(udp::HEADER_LEN).and_then(|h| h.first_chunk_mut::<8>()) else {
+        let Some(header) = skb
+            .push(udp::HEADER_LEN)
+            .and_then(|h| h.first_chunk_mut::<8>())
+        else {
             skb.discard(Reason::NoMemory);
             return Err(Reason::NoMemory);
         };
@@ -255,11 +276,23 @@ impl<'a> Path<'a> {
         match &self.hosts {
             // SAFETY: The packet has a UDP header as its transport header; the addresses are readable.
             Hosts::V4 { local, peer, .. } => unsafe {
-                c::udp_set_csum(c::sk_no_check_tx(sk), skb.as_ptr(), *local, *peer, len as c_int);
+                c::udp_set_csum(
+                    c::sk_no_check_tx(sk),
+                    skb.as_ptr(),
+                    *local,
+                    *peer,
+                    len as c_int,
+                );
             },
             // SAFETY: As above.
             Hosts::V6 { local, peer } => unsafe {
-                c::udp6_set_csum(c::udp_get_no_check6_tx(sk), skb.as_ptr(), local, peer, len as c_int);
+                c::udp6_set_csum(
+                    c::udp_get_no_check6_tx(sk),
+                    skb.as_ptr(),
+                    local,
+                    peer,
+                    len as c_int,
+                );
             },
         }
         self.send_ip(skb)

@@ -33,7 +33,11 @@ unsafe impl Backend for SpinLockBhBackend {
     type State = c::spinlock_t;
     type GuardState = ();
 
-    unsafe fn init(ptr: *mut Self::State, name: *const c_char, key: *mut kernel::bindings::lock_class_key) {
+    unsafe fn init(
+        ptr: *mut Self::State,
+        name: *const c_char,
+        key: *mut kernel::bindings::lock_class_key,
+    ) {
         // SAFETY: `ptr` is valid for writes, `name` and `key` for reads for ever, by the caller's promise.
         unsafe { c::__spin_lock_init(ptr, name, key.cast()) }
     }
@@ -67,6 +71,10 @@ unsafe impl Backend for SpinLockBhBackend {
 #[macro_export]
 macro_rules! new_spinlock_bh {
     ($inner:expr, $name:literal) => {
-        $crate::lock::SpinLockBh::new($inner, ::kernel::c_str!($name), ::kernel::static_lock_class!())
+        $crate::lock::SpinLockBh::new(
+            $inner,
+            ::kernel::c_str!($name),
+            ::kernel::static_lock_class!(),
+        )
     };
 }

@@ -28,6 +28,7 @@ pub mod seq_file;
 pub mod shared;
 pub mod skb;
 pub mod sock;
+pub mod time;
 pub mod trace;
 pub mod udp;
 pub mod workqueue;

@@ -30,12 +30,16 @@ impl<const N: usize> Counters<N> {
     /// Allocates the counters, all zero. May sleep.
     pub fn new() -> Result<Self> {
         // SAFETY: No requirements; the result is checked.
-        let ptr = unsafe { c::alloc_percpu(size_of::<[u64; N]>(), align_of::<u64>(), c::GFP_KERNEL) };
+        let ptr =
+            unsafe { c::alloc_percpu(size_of::<[u64; N]>(), align_of::<u64>(), c::GFP_KERNEL) };
         if ptr.is_null() {
             return Err(ENOMEM);
         }
         // INVARIANT: Just allocated; per-CPU allocations are zeroed.
-        Ok(Self { ptr, _p: PhantomData })
+        Ok(Self {
+            ptr,
+            _p: PhantomData,
+        })
     }
 
     /// Adds to several counters of this CPU: pairs of index and value. Indices out of range are ignored.

@@ -142,3 +142,18 @@ pub fn synchronize_net() {
     // SAFETY: May be called from process context, which sleeping functions are for.
     unsafe { c::synchronize_net() }
 }
+
+/// Waits, when dropped, for RCU callbacks that run code of the module: the last field of the module's state.
+///
+/// `LEVELS` is how many callbacks can follow one another, each queued by the one before.
+pub struct CallbackBarrier<const LEVELS: usize>;
+
+impl<const LEVELS: usize> Drop for CallbackBarrier<LEVELS> {
+    fn drop(&mut self) {
+        // Readers first: what they hold when they end may queue a callback.
+        synchronize_net();
+        for _ in 0..LEVELS {
+            kernel::sync::rcu::rcu_barrier();
+        }
+    }
+}

@@ -51,7 +51,8 @@ impl<T> Buckets<T> {
     #[inline]
     fn head(&self, hash: u32) -> Option<&AtomicPtr<Shared<T>>> {
         // The length is a power of two.
-        self.heads.get(hash as usize & self.heads.len().wrapping_sub(1))
+        self.heads
+            .get(hash as usize & self.heads.len().wrapping_sub(1))
     }
 
     #[inline]
@@ -65,7 +66,8 @@ impl<T> Buckets<T> {
         // SAFETY: Set by the writer before the object is linked, and writers are serialised.
         let hash = unsafe { *object.hash.get() };
         if let Some(head) = self.head(hash) {
-            self.next(object).store(head.load(Ordering::Relaxed), Ordering::Relaxed);
+            self.next(object)
+                .store(head.load(Ordering::Relaxed), Ordering::Relaxed);
             head.store(core::ptr::from_ref(object).cast_mut(), Ordering::Release);
         }
     }
@@ -103,7 +105,12 @@ impl<T: Send + Sync> RcuTable<T> {
 
     /// The first object in the bucket of `hash` that `matches`, borrowed from the read-side section.
     #[inline]
-    pub fn find<'a>(&self, hash: u32, rcu: ReadSide<'a>, matches: impl Fn(&Shared<T>) -> bool) -> Option<&'a Shared<T>> {
+    pub fn find<'a>(
+        &self,
+        hash: u32,
+        rcu: ReadSide<'a>,
+        matches: impl Fn(&Shared<T>) -> bool,
+    ) -> Option<&'a Shared<T>> {
         self.iter(hash, rcu).find(|object| matches(object))
     }
 
@@ -128,7 +135,12 @@ impl<T: Send + Sync> RcuTable<T> {
     /// # Errors
     ///
     /// What `conflict` returns, or `ENOMEM`.
-    pub fn insert(&self, hash: u32, object: &RcuArc<T>, conflict: impl Fn(&Shared<T>) -> Result) -> Result {
+    pub fn insert(
+        &self,
+        hash: u32,
+        object: &RcuArc<T>,
+        conflict: impl Fn(&Shared<T>) -> Result,
+    ) -> Result {
         let mut writer = self.writer.lock();
         self.make_room(writer.len)?;
         // SAFETY: `current` only changes under the lock that we hold.
@@ -171,7 +183,10 @@ impl<T: Send + Sync> RcuTable<T> {
                 return false;
             };
             if object.ptr_eq(current) {
-                link.store(buckets.next(current).load(Ordering::Relaxed), Ordering::Release);
+                link.store(
+                    buckets.next(current).load(Ordering::Relaxed),
+                    Ordering::Release,
+                );
                 writer.len = writer.len.wrapping_sub(1);
                 self.count.fetch_sub(1, Ordering::Relaxed);
                 // SAFETY: The table's reference, from `insert()`. The caller holds another one.
@@ -263,7 +278,9 @@ impl<'a, T> Iterator for Bucket<'a, T> {
         // SAFETY: By the type invariant.
         let object = unsafe { self.next.as_ref::<'a>() }?;
         // INVARIANT: What a valid object links to was linked when the read-side section could begin, so it stays valid.
-        self.next = self.buckets.map_or(null_mut(), |b| b.next(object).load(Ordering::Acquire));
+        self.next = self
+            .buckets
+            .map_or(null_mut(), |b| b.next(object).load(Ordering::Acquire));
         Some(object)
     }
 }

@@ -19,11 +19,7 @@ use core::{
     ptr::NonNull,
     sync::atomic::{AtomicPtr, Ordering},
 };
-use kernel::{
-    alloc::Flags,
-    prelude::*,
-    types::Opaque,
-};
+use kernel::{alloc::Flags, prelude::*, types::Opaque};
 use net_bindings as c;
 
 /// Number of tables generations an object can be linked in at a time, see [`crate::rcu_table`].
@@ -78,7 +74,8 @@ impl<T> Shared<T> {
     /// `head` is the `rcu` field of a `Shared<T>` whose last reference was dropped before the grace period that has ended.
     unsafe extern "C" fn free_rcu(head: *mut c::callback_head) {
         // SAFETY: By the safety requirements `head` lies in a `Shared<T>`.
-        let this = unsafe { kernel::container_of!(Opaque::cast_from(head), Shared<T>, rcu) }.cast_mut();
+        let this =
+            unsafe { kernel::container_of!(Opaque::cast_from(head), Shared<T>, rcu) }.cast_mut();
         // SAFETY: The object came out of a `KBox` in `RcuArc::new()`, and nobody can reach it any more: no strong reference
         // is left, and readers that could have found it have finished.
         drop(unsafe { KBox::from_raw(this) });
@@ -108,6 +105,9 @@ pub struct RcuArc<T> {
 unsafe impl<T: Send + Sync> Send for RcuArc<T> {}
 // SAFETY: As above.
 unsafe impl<T: Send + Sync> Sync for RcuArc<T> {}
+
+// The reference can be moved, whatever it refers to.
+impl<T> Unpin for RcuArc<T> {}
 
 impl<T> RcuArc<T> {
     /// Allocates an object with one reference. Sleeps according to `flags`.
@@ -223,7 +223,12 @@ impl<T> PendingList<T> {
         // Claim the link first: only the winner may put the object into a list.
         if object
             .pending
-            .compare_exchange(pending_none(), core::ptr::null_mut(), Ordering::AcqRel, Ordering::Relaxed)
+            .compare_exchange(
+                pending_none(),
+                core::ptr::null_mut(),
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            )
             .is_err()
         {
             return false;
@@ -295,4 +300,3 @@ impl<T> Drop for Pending<T> {
         self.for_each(drop);
     }
 }
-

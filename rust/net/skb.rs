@@ -260,7 +260,12 @@ impl SkBuff {
     pub fn drop_dst(&mut self) {
         // SAFETY: Valid by the type invariant; the union holds a route or null outside of TCP's and sockmap's queues.
         unsafe {
-            if (*self.ptr.as_ptr()).__bindgen_anon_3.__bindgen_anon_1._skb_refdst != 0 {
+            if (*self.ptr.as_ptr())
+                .__bindgen_anon_3
+                .__bindgen_anon_1
+                ._skb_refdst
+                != 0
+            {
                 c::skb_dst_drop(self.ptr.as_ptr());
             }
         }
@@ -272,7 +277,13 @@ impl SkBuff {
         // SAFETY: Valid by the type invariant.
         unsafe {
             let skb = self.ptr.as_ptr();
-            if (*skb).__bindgen_anon_3.__bindgen_anon_1.destructor.is_some() || !(*skb).sk.is_null() {
+            if (*skb)
+                .__bindgen_anon_3
+                .__bindgen_anon_1
+                .destructor
+                .is_some()
+                || !(*skb).sk.is_null()
+            {
                 c::skb_orphan(skb);
             }
         }
@@ -293,17 +304,16 @@ impl SkBuff {
         self.reset_conntrack();
     }
 
-    /// Index of the network device the packet is on, 0 if none.
+    /// The network device that the packet is on, as a mere address; null if there is none.
     #[inline]
-    pub fn ifindex(&self) -> i32 {
-        // SAFETY: Valid by the type invariant; `dev` is null or a device that the packet's holder may use.
+    pub(crate) fn device_address(&self) -> *const c::net_device {
+        // SAFETY: Valid by the type invariant; the union holds a device outside of sockets' queues.
         unsafe {
-            let dev = (*self.ptr.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev;
-            if dev.is_null() {
-                0
-            } else {
-                (*dev).ifindex
-            }
+            (*self.ptr.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev
         }
     }
 }
@@ -312,7 +322,11 @@ impl Drop for SkBuff {
     fn drop(&mut self) {
         // SAFETY: The buffer is ours and gone with this.
         unsafe {
-            c::sk_skb_reason_drop(core::ptr::null(), self.ptr.as_ptr(), Reason::NotSpecified as u32);
+            c::sk_skb_reason_drop(
+                core::ptr::null(),
+                self.ptr.as_ptr(),
+                Reason::NotSpecified as u32,
+            );
         }
     }
 }
@@ -370,6 +384,13 @@ impl<M: Copy> Queue<M> {
     fn link(skb: *mut c::sk_buff) -> *mut *mut c::sk_buff {
         // SAFETY: The caller passes a valid packet.
         unsafe { &raw mut (*skb).__bindgen_anon_1.__bindgen_anon_1.next }
+    }
+
+    /// The information of the last packet.
+    #[inline]
+    pub fn back(&self) -> Option<M> {
+        // SAFETY: As for `front()`.
+        (!self.tail.is_null()).then(|| unsafe { *Self::info(self.tail) })
     }
 
     /// The information of the first packet.

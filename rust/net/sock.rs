@@ -116,9 +116,20 @@ impl Socket {
             AF_INET => unsafe {
                 Addresses::V4(Endpoints {
                     local: (*inet).inet_saddr.to_ne_bytes(),
-                    peer: (*sk).__sk_common.__bindgen_anon_1.__bindgen_anon_1.skc_daddr.to_ne_bytes(),
+                    peer: (*sk)
+                        .__sk_common
+                        .__bindgen_anon_1
+                        .__bindgen_anon_1
+                        .skc_daddr
+                        .to_ne_bytes(),
                     local_port: u16::from_be((*inet).inet_sport),
-                    peer_port: u16::from_be((*sk).__sk_common.__bindgen_anon_3.__bindgen_anon_1.skc_dport),
+                    peer_port: u16::from_be(
+                        (*sk)
+                            .__sk_common
+                            .__bindgen_anon_3
+                            .__bindgen_anon_1
+                            .skc_dport,
+                    ),
                 })
             },
             // SAFETY: As above; an IPv6 socket has an `ipv6_pinfo`.
@@ -127,7 +138,13 @@ impl Socket {
                     local: (*c::inet6_sk(sk)).saddr.in6_u.u6_addr8,
                     peer: (*sk).__sk_common.skc_v6_daddr.in6_u.u6_addr8,
                     local_port: u16::from_be((*inet).inet_sport),
-                    peer_port: u16::from_be((*sk).__sk_common.__bindgen_anon_3.__bindgen_anon_1.skc_dport),
+                    peer_port: u16::from_be(
+                        (*sk)
+                            .__sk_common
+                            .__bindgen_anon_3
+                            .__bindgen_anon_1
+                            .skc_dport,
+                    ),
                 })
             },
             _ => Addresses::Other,
@@ -144,7 +161,12 @@ impl Socket {
     pub fn no_checksum6(&self) -> (bool, bool) {
         // SAFETY: Alive by the type invariant. The flags are in the UDP part of the socket, which the caller vouches for by
         // asking; sockets of other protocols of the family are at least as large as the common part that is read here.
-        unsafe { (c::udp_get_no_check6_tx(self.as_ptr()), c::udp_get_no_check6_rx(self.as_ptr())) }
+        unsafe {
+            (
+                c::udp_get_no_check6_tx(self.as_ptr()),
+                c::udp_get_no_check6_rx(self.as_ptr()),
+            )
+        }
     }
 
     /// Whether an IPsec policy is attached to the socket itself.
@@ -237,7 +259,10 @@ impl SocketHandle {
         let sock = unsafe { c::sockfd_lookup(fd, &mut err) };
         // INVARIANT: The lookup took a reference to the file.
         match NonNull::new(sock) {
-            Some(sock) => Ok(Self { sock, origin: Origin::Fd }),
+            Some(sock) => Ok(Self {
+                sock,
+                origin: Origin::Fd,
+            }),
             None => Err(Error::from_errno(err)),
         }
     }
@@ -247,7 +272,13 @@ impl SocketHandle {
         let mut sock = null_mut();
         // SAFETY: `ns` is alive and `sock` valid for writes.
         to_result(unsafe {
-            c::sock_create_kern(ns.as_ptr(), c_int::from(family), c::sock_type_SOCK_DGRAM as c_int, protocol, &mut sock)
+            c::sock_create_kern(
+                ns.as_ptr(),
+                c_int::from(family),
+                c::sock_type_SOCK_DGRAM as c_int,
+                protocol,
+                &mut sock,
+            )
         })?;
         // SAFETY: Created just above.
         unsafe { Self::from_kernel(sock) }
@@ -280,7 +311,9 @@ impl SocketHandle {
     pub fn connect(&self, address: &[u8]) -> Result {
         let (mut storage, len) = storage(address)?;
         // SAFETY: As for `bind()`.
-        to_result(unsafe { c::kernel_connect(self.sock.as_ptr(), (&raw mut storage).cast(), len, 0) })
+        to_result(unsafe {
+            c::kernel_connect(self.sock.as_ptr(), (&raw mut storage).cast(), len, 0)
+        })
     }
 
     #[inline]
@@ -304,7 +337,9 @@ fn storage(address: &[u8]) -> Result<([u64; 16], c_int)> {
         return Err(EINVAL);
     }
     // SAFETY: Checked to fit; the two do not overlap.
-    unsafe { core::ptr::copy_nonoverlapping(address.as_ptr(), storage.as_mut_ptr().cast(), address.len()) };
+    unsafe {
+        core::ptr::copy_nonoverlapping(address.as_ptr(), storage.as_mut_ptr().cast(), address.len())
+    };
     // CAST: At most 128.
     Ok((storage, address.len() as c_int))
 }

@@ -1,56 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A work queue of a module's own.
-//!
-//! The kernel crate has the work items and the system's queues; this adds a queue that can be waited for when the module goes.
+//! What the kernel crate's work queues lack: the unbound queue by its present name, and waiting for a work item.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
-use core::{ops::Deref, ptr::NonNull};
-use kernel::{prelude::*, workqueue::Queue};
+use kernel::workqueue::{Queue, Work, WorkItem};
 use net_bindings as c;
 
-/// An unbound work queue. Dropping it waits for all its work, also for what that work queues.
-///
-/// # Invariants
-///
-/// The pointer is a work queue that this value owns.
-pub struct OwnedQueue(NonNull<c::workqueue_struct>);
-
-// SAFETY: Work queues are shared by all CPUs.
-unsafe impl Send for OwnedQueue {}
-// SAFETY: As above.
-unsafe impl Sync for OwnedQueue {}
-
-impl OwnedQueue {
-    /// Creates a queue, named for the worker threads' descriptions.
-    pub fn new_unbound(name: &CStr) -> Result<Self> {
-        // SAFETY: Both strings are valid; the format takes one string.
-        let queue =
-            unsafe { c::alloc_workqueue_noprof(c"%s".as_char_ptr(), c::wq_flags_WQ_UNBOUND, 0, name.as_char_ptr()) };
-        // INVARIANT: Created here.
-        Ok(Self(NonNull::new(queue).ok_or(ENOMEM)?))
-    }
-
-    /// Waits for the work that is queued now.
-    pub fn flush(&self) {
-        // SAFETY: The queue is valid by the type invariant.
-        unsafe { c::__flush_workqueue(self.0.as_ptr()) }
-    }
+/// The system's queue for work that need not run on any particular CPU, and may sleep.
+pub fn unbound() -> &'static Queue {
+    // SAFETY: `system_dfl_wq` is made at boot and never freed.
+    unsafe { Queue::from_raw(c::system_dfl_wq.cast()) }
 }
 
-impl Deref for OwnedQueue {
-    type Target = Queue;
-
-    fn deref(&self) -> &Queue {
-        // SAFETY: The queue is valid for as long as `self`.
-        unsafe { Queue::from_raw(self.0.as_ptr().cast()) }
-    }
-}
-
-impl Drop for OwnedQueue {
-    fn drop(&mut self) {
-        // SAFETY: The queue is ours, and nobody can use it after this.
-        unsafe { c::destroy_workqueue(self.0.as_ptr()) }
-    }
+/// Waits until `work` is neither queued nor running. May sleep; not to be called from that work.
+pub fn flush<T, const ID: u64>(work: &Work<T, ID>)
+where
+    T: WorkItem<ID> + ?Sized,
+{
+    // SAFETY: A `Work` holds an initialised `work_struct`, alive as long as the borrow.
+    unsafe { c::flush_work(Work::raw_get(work).cast()) };
 }

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a session's payload is, as the core sees it.
+
+use crate::Session;
+use kernel::seq_file::SeqFile;
+use net::{
+    netdev::UnregisterList,
+    rcu::Softirq,
+    shared::{RcuArc, Shared},
+    skb::SkBuff,
+};
+
+/// The end of a session's pseudowire: what takes received frames.
+///
+/// Implementations keep their module loaded for as long as they live, with a [`ModuleRef`](net::module::ModuleRef).
+pub trait Pseudowire: Send + Sync {
+    /// Takes a received frame, which starts after all L2TP headers. `length` is the frame's length with the L2TP headers.
+    ///
+    /// Frames of one session arrive in order if they have sequence numbers.
+    fn receive(&self, session: &Shared<Session>, skb: SkBuff, length: u32, softirq: Softirq<'_>);
+
+    /// The session ended: it is not found any more. Called once, in process context, and may sleep.
+    ///
+    /// A network device goes to `devices`, which unregisters those of many sessions together.
+    fn close(&self, session: &RcuArc<Session>, devices: &mut UnregisterList);
+
+    /// Writes the line that says which interface this is, if any: `   interface <name>\n`.
+    fn show(&self, _session: &Shared<Session>, _file: &SeqFile) {}
+}

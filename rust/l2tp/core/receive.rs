@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reception: from the UDP socket, or the IP layer, to a session's pseudowire.
+//!
+//! A datagram that is no valid frame of a session is left to the user of the socket, who may speak another protocol on it. From
+//! where a frame is known to be ours it is handed up or discarded, and counted.
+
+use crate::{
+    registry::NetState,
+    reorder::{Frame, Reorder},
+    trace, Session, Tunnel,
+};
+use core::sync::atomic::Ordering;
+use kernel::prelude::*;
+use net::{
+    namespace::Namespace,
+    rcu::Softirq,
+    shared::Shared,
+    skb::{Reason, SkBuff},
+    time::jiffies,
+    udp::{Encapsulation, SocketKey, Verdict},
+};
+use wire::{
+    v2, v3,
+    v3::{DefaultSublayer, L2Spec},
+    Admission, Pending, Release, MIN_UDP_FRAME,
+};
+
+/// L2TP over UDP.
+pub(crate) struct L2tpInUdp;
+
+impl Encapsulation for L2tpInUdp {
+    /// `UDP_ENCAP_L2TPINUDP`
+    const TYPE: u8 = 3;
+
+    #[inline]
+    fn receive(
+        ns: &Namespace,
+        socket: SocketKey,
+        mut skb: SkBuff,
+        softirq: Softirq<'_>,
+    ) -> Verdict {
+        if !skb.may_pull(MIN_UDP_FRAME) {
+            return Verdict::PassUp(skb);
+        }
+        let (Some(first), Ok(net)) = (skb.data().first_chunk(), NetState::of(ns)) else {
+            return Verdict::PassUp(skb);
+        };
+        match wire::udp::classify(first) {
+            wire::udp::Frame::Control => Verdict::PassUp(skb),
+            wire::udp::Frame::V2(header) => {
+                match net.v2_session(header.tunnel_id, header.session_id, softirq.read_side()) {
+                    Some(session) => session.receive_v2(skb, &header, softirq),
+                    None => Verdict::PassUp(skb),
+                }
+            }
+            wire::udp::Frame::V3(header) => {
+                match net.v3_session(header.session_id, Some(socket), softirq.read_side()) {
+                    Some(session) if session.version == header.version => {
+                        session.receive_v3(skb, v3::UDP_HEADER_LEN, softirq)
+                    }
+                    Some(session) => session.invalid(skb),
+                    None => Verdict::PassUp(skb),
+                }
+            }
+        }
+    }
+
+    fn destroy(ns: &Namespace, socket: SocketKey) {
+        let Ok(net) = NetState::of(ns) else { return };
+        let tunnel = {
+            let rcu = net::rcu::read_lock();
+            net.tunnel_by_socket(socket, rcu.read_side())
+                .and_then(Shared::try_get)
+        };
+        if let Some(tunnel) = tunnel {
+            Tunnel::socket_closed(&tunnel);
+        }
+    }
+}
+
+/// Why a frame of a session is discarded, beyond that it is.
+enum Discard {
+    /// The cookie is wrong.
+    Cookie,
+    /// A sequence number is missing, or not acceptable.
+    Sequence,
+    /// Anything else.
+    Other,
+}
+
+impl Session {
+    /// A frame that names this session but cannot be its.
+    fn invalid(&self, skb: SkBuff) -> Verdict {
+        self.tunnel().statistics.rx_invalid.increment();
+        Verdict::PassUp(skb)
+    }
+
+    /// Counts and frees a frame.
+    #[cold]
+    fn discard(&self, skb: SkBuff, why: Discard, reason: Reason) {
+        let statistics = &self.statistics;
+        match why {
+            Discard::Cookie => statistics.rx_cookie_discards.increment(),
+            Discard::Sequence => statistics.rx_seq_discards.increment(),
+            Discard::Other => {}
+        }
+        statistics.rx_errors.increment();
+        skb.discard(reason);
+    }
+
+    #[inline]
+    fn receive_v2(
+        self: &Shared<Self>,
+        skb: SkBuff,
+        header: &v2::DataHeader,
+        softirq: Softirq<'_>,
+    ) -> Verdict {
+        if self.version != 2 {
+            return self.invalid(skb);
+        }
+        self.receive(skb, header.ns.map(u32::from), header.header_len(), softirq);
+        Verdict::Consumed
+    }
+
+    /// A frame of an L2TPv3 session; what precedes the cookie takes `offset` bytes.
+    #[inline]
+    fn receive_v3(
+        self: &Shared<Self>,
+        mut skb: SkBuff,
+        offset: usize,
+        softirq: Softirq<'_>,
+    ) -> Verdict {
+        let cookie_len = self.peer_cookie().len();
+        let l2_len = self.l2spec().len();
+        let header_len = offset.wrapping_add(cookie_len).wrapping_add(l2_len);
+        if !skb.may_pull(header_len) {
+            return self.invalid(skb);
+        }
+        let received = skb.data().get(offset..).unwrap_or(&[]);
+        if cookie_len != 0 && !self.peer_cookie().matches(received) {
+            self.discard(skb, Discard::Cookie, Reason::InvalidProtocol);
+            return Verdict::Consumed;
+        }
+        let ns = match self.l2spec() {
+            L2Spec::None => None,
+            L2Spec::Default => received
+                .get(cookie_len..)
+                .and_then(|rest| rest.first_chunk())
+                .and_then(|word| DefaultSublayer::parse(word).ns),
+        };
+        self.receive(skb, ns, header_len, softirq);
+        Verdict::Consumed
+    }
+
+    /// A frame of this session, whose header takes `header_len` bytes and has the sequence number `ns`.
+    #[inline]
+    fn receive(
+        self: &Shared<Self>,
+        mut skb: SkBuff,
+        ns: Option<u32>,
+        header_len: usize,
+        softirq: Softirq<'_>,
+    ) {
+        // CAST: Packets are shorter than 2^32 bytes.
+        let length = skb.len() as u32;
+        if ns.is_some() || self.recv_seq() || self.send_seq() {
+            if let Err(()) = self.follow_sequencing(ns.is_some()) {
+                return self.discard(skb, Discard::Sequence, Reason::OldSequence);
+            }
+        }
+        if !skb.may_pull(header_len) || !skb.pull(header_len) {
+            return self.discard(skb, Discard::Other, Reason::HeaderTruncated);
+        }
+        let frame = Frame { skb, length };
+        // A frame without number only waits for those that wait already.
+        if ns.is_none() && !self.reordering.load(Ordering::Relaxed) {
+            self.deliver(frame, softirq);
+        } else {
+            self.receive_in_order(frame, ns, softirq);
+        }
+    }
+
+    /// A LAC sends sequence numbers if its LNS does; who demands them discards frames without.
+    #[inline]
+    fn follow_sequencing(&self, sequenced: bool) -> Result<(), ()> {
+        let lac = !self.lns_mode();
+        if sequenced {
+            if lac && !self.send_seq() {
+                trace::session_seqnum_lns_enable(self.name().padded());
+                self.set_send_seq(true);
+            }
+            return Ok(());
+        }
+        if self.recv_seq() {
+            return Err(());
+        }
+        if self.send_seq() {
+            if !lac {
+                return Err(());
+            }
+            trace::session_seqnum_lns_disable(self.name().padded());
+            self.set_send_seq(false);
+        }
+        Ok(())
+    }
+
+    /// Hands a frame up when its turn comes. One CPU at a time, so that what is put in order stays so.
+    fn receive_in_order(self: &Shared<Self>, frame: Frame, ns: Option<u32>, softirq: Softirq<'_>) {
+        let now = jiffies();
+        let timeout = self.reorder_timeout();
+        let waits = if timeout != 0 {
+            u64::from(timeout)
+        } else {
+            net::time::msecs_to_jiffies(1000)
+        };
+        let pending = Pending {
+            ns,
+            expires: now.wrapping_add(waits),
+        };
+        let mut guard = self.reorder.lock();
+        let Reorder { receiver, queue } = &mut *guard;
+        let pkt_ns = ns.unwrap_or(0);
+        match receiver.admit(queue, frame, pending, timeout != 0) {
+            Admission::Deliver(frame) => {
+                self.advanced(receiver.nr(), ns.is_some());
+                return self.deliver(frame, softirq);
+            }
+            Admission::Resynchronised(frame) => {
+                trace::session_seqnum_reset(self.name().padded(), self.ns(), pkt_ns);
+                self.advanced(receiver.nr(), true);
+                return self.deliver(frame, softirq);
+            }
+            Admission::Queued { out_of_order } => {
+                if out_of_order {
+                    self.statistics.rx_oos_packets.increment();
+                }
+            }
+            Admission::OutsideWindow(frame) => {
+                trace::session_pkt_outside_rx_window(
+                    self.name().padded(),
+                    pkt_ns,
+                    receiver.nr(),
+                    queue_len(queue),
+                );
+                return self.discard(frame.skb, Discard::Other, Reason::OldSequence);
+            }
+            Admission::OutOfSequence(frame) => {
+                trace::session_pkt_oos(
+                    self.name().padded(),
+                    pkt_ns,
+                    receiver.nr(),
+                    queue_len(queue),
+                );
+                return self.discard(frame.skb, Discard::Sequence, Reason::OldSequence);
+            }
+            Admission::QueueFull(frame) => {
+                self.discard(frame.skb, Discard::Sequence, Reason::OldSequence)
+            }
+        }
+        while let Some(release) = receiver.next(queue, now) {
+            match release {
+                Release::Expired(frame, expired) => {
+                    trace::session_pkt_expired(
+                        self.name().padded(),
+                        expired.unwrap_or(0),
+                        receiver.nr(),
+                        queue_len(queue),
+                    );
+                    self.discard(frame.skb, Discard::Sequence, Reason::OldSequence);
+                }
+                Release::Deliver {
+                    frame,
+                    resynchronised,
+                    sequenced,
+                } => {
+                    if resynchronised {
+                        trace::session_seqnum_reset(self.name().padded(), self.ns(), receiver.nr());
+                    }
+                    self.advanced(receiver.nr(), sequenced);
+                    self.deliver(frame, softirq);
+                }
+            }
+        }
+        self.reordering
+            .store(!wire::Queue::is_empty(queue), Ordering::Relaxed);
+    }
+
+    /// Nr moved on.
+    #[inline]
+    fn advanced(&self, nr: u32, sequenced: bool) {
+        if sequenced {
+            trace::session_seqnum_update(self.name().padded(), self.ns(), nr);
+        }
+    }
+
+    /// Counts a frame and hands it to the pseudowire.
+    #[inline]
+    fn deliver(self: &Shared<Self>, frame: Frame, softirq: Softirq<'_>) {
+        let Frame { mut skb, length } = frame;
+        skb.orphan();
+        self.tunnel().statistics.received(length, softirq);
+        self.statistics.received(length, softirq);
+        self.pseudowire().receive(self, skb, length, softirq);
+    }
+}
+
+/// Frames in a queue, for trace events.
+fn queue_len(queue: &impl wire::Queue) -> u32 {
+    // CAST: The queue is limited.
+    queue.len() as u32
+}

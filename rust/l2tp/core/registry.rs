@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tunnels and sessions of a network namespace.
+//!
+//! | index | key | used by |
+//! |---|---|---|
+//! | tunnels | our tunnel id | control path |
+//! | tunnels by socket | socket | receive path, close of the socket |
+//! | L2TPv2 sessions | tunnel id and session id, 16 bits each | receive path |
+//! | L2TPv3 sessions | session id | receive path |
+//! | a tunnel's sessions, in the tunnel | session id | control path |
+//!
+//! The indices of the receive path are read under RCU and written under a mutex of theirs. Lock order: a socket's lock, a
+//! tunnel's session list, an index.
+//!
+//! A tunnel or session that is deleted leaves its indices at once, so that its id can be used again. What may have to wait for
+//! RTNL, which is the end of its pseudowire, is done later, for many sessions together: [`NetState::reap`].
+
+use crate::{Session, Tunnel};
+use kernel::{
+    impl_has_work, new_mutex, new_work,
+    prelude::*,
+    rbtree::{RBTree, RBTreeNode},
+    sync::{Arc, Mutex},
+    workqueue::{Work, WorkItem},
+};
+use net::{
+    namespace::{Namespace, PernetSlot, PernetState},
+    netdev::UnregisterList,
+    rcu::ReadSide,
+    rcu_table::RcuTable,
+    shared::{PendingList, RcuArc, Shared},
+    udp::SocketKey,
+};
+
+pub(crate) static STATE: PernetSlot<NetState> = PernetSlot::new();
+
+/// A tunnel id's place.
+enum Slot {
+    /// A tunnel with this id is being made.
+    Reserved,
+    /// The tunnel.
+    Registered(RcuArc<Tunnel>),
+}
+
+/// L2TP in a network namespace, see the [module documentation](self).
+#[pin_data]
+pub struct NetState {
+    #[pin]
+    tunnels: Mutex<RBTree<u32, Slot>>,
+    #[pin]
+    pub(crate) tunnels_by_socket: RcuTable<Tunnel>,
+    #[pin]
+    pub(crate) v2_sessions: RcuTable<Session>,
+    #[pin]
+    pub(crate) v3_sessions: RcuTable<Session>,
+    /// Deleted sessions whose pseudowires have not been closed yet.
+    closing: PendingList<Session>,
+    /// Held while pseudowires are closed.
+    #[pin]
+    reaping: Mutex<()>,
+    #[pin]
+    reap_work: Work<NetState>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for NetState { self.reap_work }
+}
+
+impl WorkItem for NetState {
+    type Pointer = Arc<Self>;
+
+    fn run(this: Arc<Self>) {
+        this.reap();
+    }
+}
+
+impl PernetState for NetState {
+    fn slot() -> &'static PernetSlot<Self> {
+        &STATE
+    }
+
+    fn new(_ns: &Namespace) -> Result<Arc<Self>> {
+        Arc::pin_init(
+            pin_init!(Self {
+                tunnels <- new_mutex!(RBTree::new(), "l2tp::tunnels"),
+                tunnels_by_socket <- RcuTable::new(),
+                v2_sessions <- RcuTable::new(),
+                v3_sessions <- RcuTable::new(),
+                closing: PendingList::new(),
+                reaping <- new_mutex!((), "l2tp::reaping"),
+                reap_work <- new_work!("l2tp::reap_work"),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn pre_exit(this: &Arc<Self>, _ns: &Namespace) {
+        while let Some(tunnel) = this.next_tunnel(0) {
+            Tunnel::delete(&tunnel);
+        }
+        this.reap();
+        net::workqueue::flush(&this.reap_work);
+    }
+
+    fn exit(this: &Arc<Self>, _ns: &Namespace) {
+        let empty = this.tunnels.lock().is_empty()
+            && this.v2_sessions.is_empty()
+            && this.v3_sessions.is_empty();
+        if !empty {
+            pr_err!("tunnels or sessions are left when a namespace exits\n");
+            kernel::warn_on!(true);
+        }
+    }
+}
+
+impl NetState {
+    /// The state of a namespace that is not exiting.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` while the module is being loaded or unloaded.
+    #[inline]
+    pub fn of(ns: &Namespace) -> Result<&Arc<Self>> {
+        STATE.get(ns).ok_or(ENODEV)
+    }
+
+    /// The tunnel with this id.
+    pub fn tunnel(&self, id: u32) -> Option<RcuArc<Tunnel>> {
+        match self.tunnels.lock().get(&id)? {
+            Slot::Reserved => None,
+            Slot::Registered(tunnel) => Some(tunnel.clone()),
+        }
+    }
+
+    /// The tunnel with the lowest id that is not below `from`.
+    pub fn next_tunnel(&self, from: u32) -> Option<RcuArc<Tunnel>> {
+        let tunnels = self.tunnels.lock();
+        let mut key = from;
+        loop {
+            let cursor = tunnels.cursor_lower_bound(&key)?;
+            match cursor.current() {
+                (_, Slot::Registered(tunnel)) => return Some(tunnel.clone()),
+                (id, Slot::Reserved) => key = id.checked_add(1)?,
+            }
+        }
+    }
+
+    /// The first session, in the order of tunnels and ids, whose interface was made with this name.
+    ///
+    /// The empty name finds a session that has no interface of its own.
+    pub fn session_by_ifname(&self, name: &[u8]) -> Option<RcuArc<Session>> {
+        let mut next = self.next_tunnel(0);
+        while let Some(tunnel) = next {
+            let mut from = Some(0);
+            while let Some(session) = from.and_then(|from| tunnel.next_session(from)) {
+                if session.ifname().as_bytes() == name {
+                    return Some(session);
+                }
+                from = session.id().checked_add(1);
+            }
+            next = tunnel
+                .id()
+                .checked_add(1)
+                .and_then(|id| self.next_tunnel(id));
+        }
+        None
+    }
+
+    /// Reserves a tunnel id.
+    ///
+    /// # Errors
+    ///
+    /// `EEXIST` if it is used or reserved.
+    pub(crate) fn reserve(&self, id: u32) -> Result {
+        let node = RBTreeNode::new(id, Slot::Reserved, GFP_KERNEL)?;
+        let mut tunnels = self.tunnels.lock();
+        if tunnels.get(&id).is_some() {
+            return Err(EEXIST);
+        }
+        tunnels.insert(node);
+        Ok(())
+    }
+
+    /// Puts a tunnel into its reserved place.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV` if the tunnel has been deleted before it was there.
+    pub(crate) fn publish(&self, tunnel: &RcuArc<Tunnel>) -> Result {
+        let mut tunnels = self.tunnels.lock();
+        if tunnel.is_dead() {
+            return Err(ENODEV);
+        }
+        *tunnels.get_mut(&tunnel.id()).ok_or(ENODEV)? = Slot::Registered(tunnel.clone());
+        Ok(())
+    }
+
+    /// Gives up a reserved id that was not used.
+    pub(crate) fn unreserve(&self, id: u32) {
+        let mut tunnels = self.tunnels.lock();
+        if matches!(tunnels.get(&id), Some(Slot::Reserved)) {
+            tunnels.remove(&id);
+        }
+    }
+
+    /// Takes a tunnel out of the indices.
+    pub(crate) fn remove_tunnel(&self, tunnel: &RcuArc<Tunnel>) {
+        {
+            let mut tunnels = self.tunnels.lock();
+            if matches!(tunnels.get(&tunnel.id()), Some(Slot::Registered(there)) if there.ptr_eq(tunnel))
+            {
+                tunnels.remove(&tunnel.id());
+            }
+        }
+        self.tunnels_by_socket.remove(tunnel);
+    }
+
+    /// The tunnel that sends and receives through a socket.
+    #[inline]
+    pub(crate) fn tunnel_by_socket<'a>(
+        &self,
+        socket: SocketKey,
+        rcu: ReadSide<'a>,
+    ) -> Option<&'a Shared<Tunnel>> {
+        self.tunnels_by_socket
+            .find(socket_hash(socket), rcu, |tunnel| {
+                tunnel.socket().key() == socket
+            })
+    }
+
+    /// The L2TPv2 session that a received frame is for.
+    #[inline]
+    pub(crate) fn v2_session<'a>(
+        &self,
+        tunnel: u16,
+        session: u16,
+        rcu: ReadSide<'a>,
+    ) -> Option<&'a Shared<Session>> {
+        let key = v2_key(tunnel.into(), session.into());
+        self.v2_sessions
+            .find(id_hash(key), rcu, |s| s.v2_key() == key)
+    }
+
+    /// The L2TPv3 session that a received frame is for.
+    ///
+    /// Usually the id decides, whatever socket the frame came through. Only if sessions of several tunnels have the same id,
+    /// it must be that of the session's tunnel.
+    #[inline]
+    pub fn v3_session<'a>(
+        &self,
+        id: u32,
+        socket: Option<SocketKey>,
+        rcu: ReadSide<'a>,
+    ) -> Option<&'a Shared<Session>> {
+        self.v3_sessions.find(id_hash(id), rcu, |s| {
+            s.id() == id && (!s.has_collided() || socket == Some(s.tunnel().socket().key()))
+        })
+    }
+
+    /// Lets the pseudowire of a deleted session be closed soon.
+    pub(crate) fn close_later(this: &Arc<Self>, session: RcuArc<Session>) {
+        this.closing.push(session);
+        // If it is queued already, it will see the session.
+        let _ = net::workqueue::unbound().enqueue(this.clone());
+    }
+
+    /// Closes the pseudowires of all sessions that were deleted before this call, and waits for those who are at it.
+    ///
+    /// Their interfaces' names are free after this. May sleep; takes RTNL, so the caller must not hold it.
+    pub fn reap(&self) {
+        let _reaping = self.reaping.lock();
+        loop {
+            let mut devices = UnregisterList::new();
+            let mut any = false;
+            for session in self.closing.take_all() {
+                any = true;
+                session.pseudowire().close(&session, &mut devices);
+            }
+            devices.finish();
+            if !any {
+                return;
+            }
+        }
+    }
+}
+
+/// Key of an L2TPv2 session.
+#[inline]
+pub(crate) fn v2_key(tunnel: u32, session: u32) -> u32 {
+    (tunnel & 0xffff) << 16 | (session & 0xffff)
+}
+
+/// Spreads ids, which are often consecutive or have few bits, over the buckets (Fibonacci hashing).
+#[inline]
+pub(crate) fn id_hash(id: u32) -> u32 {
+    let product = id.wrapping_mul(0x9e37_79b9);
+    product ^ (product >> 16)
+}
+
+/// Spreads the addresses of sockets over the buckets.
+#[inline]
+pub(crate) fn socket_hash(socket: SocketKey) -> u32 {
+    // CAST: Addresses differ in the middle bits.
+    id_hash((socket >> 6) as u32)
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Transmission: from a pseudowire's payload to the IP layer.
+
+use crate::{trace, Encap, Session};
+use net::{
+    inet::Path,
+    rcu::Softirq,
+    skb::{Reason, SkBuff},
+    udp,
+};
+
+impl Session {
+    /// Sends a payload to the peer, and counts it in session and tunnel.
+    ///
+    /// No lock is taken and nothing is queued: the packet is in the hands of the IP layer, or gone, when this returns.
+    ///
+    /// # Errors
+    ///
+    /// Why the packet was not sent. It is gone in any case.
+    #[inline]
+    pub fn transmit(&self, skb: SkBuff, softirq: Softirq<'_>) -> Result<(), Reason> {
+        let tunnel = self.tunnel();
+        match self.encapsulate(skb, softirq) {
+            Ok(len) => {
+                self.statistics.transmitted(len, softirq);
+                tunnel.statistics.transmitted(len, softirq);
+                Ok(())
+            }
+            Err(reason) => {
+                self.statistics.tx_errors.increment();
+                tunnel.statistics.tx_errors.increment();
+                Err(reason)
+            }
+        }
+    }
+
+    /// Puts the headers in front of a payload and sends it. Returns its length with the L2TP header.
+    #[inline]
+    fn encapsulate(&self, mut skb: SkBuff, softirq: Softirq<'_>) -> Result<usize, Reason> {
+        let tunnel = self.tunnel();
+        let socket = tunnel.socket();
+        // Read once: a number, the space for it, and the flag that says so belong together.
+        let sequenced = self.send_seq() && self.template.carries_sequence();
+        let ns = if sequenced {
+            let ns = self.take_ns();
+            trace::session_seqnum_update(self.name().padded(), self.ns(), 0);
+            Some(ns)
+        } else {
+            None
+        };
+        let discard = |skb: SkBuff, reason| {
+            skb.discard(reason);
+            Err(reason)
+        };
+
+        // Its user may have disconnected a socket; the kernel's own are connected if they have a peer at all.
+        if tunnel.is_managed() && !socket.is_connected() {
+            return discard(skb, Reason::NotConnected);
+        }
+        let path = match Path::of(socket, softirq) {
+            Ok(path) => path,
+            Err(reason) => return discard(skb, reason),
+        };
+        if path.leads_back(&skb) {
+            return discard(skb, Reason::Recursion);
+        }
+
+        let header_len = self.template.len(sequenced);
+        let encap_len = match tunnel.encap() {
+            Encap::Udp => udp::HEADER_LEN,
+            Encap::Ip => 0,
+        };
+        let headroom = path
+            .headroom()
+            .wrapping_add(encap_len)
+            .wrapping_add(header_len);
+        if skb.cow_head(headroom).is_err() {
+            return discard(skb, Reason::NoMemory);
+        }
+        match skb.push(header_len) {
+            Some(header) => self.template.write(header, ns),
+            None => return discard(skb, Reason::NoMemory),
+        }
+        skb.clear_cb();
+        skb.reset_conntrack();
+        let len = skb.len();
+        match tunnel.encap() {
+            Encap::Udp => path.send_udp(skb)?,
+            Encap::Ip => {
+                skb.reset_transport_header();
+                path.send_ip(skb)?;
+            }
+        }
+        Ok(len)
+    }
+}
