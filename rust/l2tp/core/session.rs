@@ -200,7 +200,7 @@ impl Session {
 
     /// Whether other tunnels have, or had, a session with this id.
     #[inline]
-    pub(crate) fn has_collided(&self) -> bool {
+    pub fn has_collided(&self) -> bool {
         self.collided.load(Ordering::Relaxed)
     }
 
