@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The network device of a session: what is sent to it goes into the tunnel.
+
+use kernel::prelude::*;
+use l2tp_core::{
+    RcuArc,
+    Session, //
+};
+use net::{
+    netdev::{
+        Device,
+        Driver, //
+    },
+    rcu::Softirq,
+    skb::SkBuff,
+};
+
+/// The private data of the device. Its session lives at least as long.
+pub(crate) struct Interface {
+    pub(crate) session: RcuArc<Session>,
+}
+
+impl Driver for Interface {
+    const TYPE_NAME: &'static CStr = c"l2tpeth";
+
+    #[inline]
+    fn transmit(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
+        // The device counts what was sent to it, without the headers to come.
+        let len = skb.len();
+        match self.session.transmit(skb, softirq) {
+            Ok(()) => device.count_transmitted(len, softirq),
+            Err(_) => device.count_transmit_dropped(softirq),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The tunnel's end of a session: received frames go to the network device.
+
+use kernel::{
+    seq_file::SeqFile,
+    seq_print,
+    sync::Arc, //
+};
+use l2tp_core::{
+    Pseudowire,
+    RcuArc,
+    Session,
+    Shared, //
+};
+use net::{
+    module::ModuleRef,
+    netdev::{
+        DeviceSlot,
+        UnregisterList, //
+    },
+    rcu::{
+        self,
+        Softirq, //
+    },
+    seq_file::write_bytes,
+    skb::{
+        Reason,
+        SkBuff, //
+    },
+};
+
+/// The pseudowire of an Ethernet session.
+pub(crate) struct EthernetPseudowire {
+    pub(crate) device: Arc<DeviceSlot>,
+    /// The session's callbacks are code of this module.
+    pub(crate) _module: ModuleRef,
+}
+
+impl Pseudowire for EthernetPseudowire {
+    #[inline]
+    fn receive(
+        &self,
+        _session: &Shared<Session>,
+        mut skb: SkBuff,
+        length: u32,
+        softirq: Softirq<'_>,
+    ) {
+        let Some(device) = self.device.get(softirq.read_side()) else {
+            skb.discard(Reason::DeviceNotReady);
+            return;
+        };
+        skb.scrub_decapsulated();
+        device.receive(skb, length, softirq);
+    }
+
+    fn close(&self, _session: &RcuArc<Session>, devices: &mut UnregisterList) {
+        devices.add(&self.device);
+    }
+
+    fn show(&self, _session: &Shared<Session>, m: &SeqFile) {
+        // The name of now: the device may have been renamed, and the session does not know.
+        let name = self
+            .device
+            .get(rcu::read_lock().read_side())
+            .map(|device| device.name());
+        if let Some(name) = name {
+            seq_print!(m, "   interface ");
+            write_bytes(m, name.as_bytes());
+            seq_print!(m, "\n");
+        }
+    }
+}
