@@ -157,7 +157,7 @@ impl NetState {
                 if session.ifname().as_bytes() == name {
                     return Some(session);
                 }
-                from = session.id().checked_add(1);
+                from = session.key().checked_add(1);
             }
             next = tunnel
                 .id()

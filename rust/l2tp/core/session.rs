@@ -217,6 +217,11 @@ impl Session {
         self.id
     }
 
+    /// Where the session is in the order of [`Tunnel::next_session`].
+    pub fn key(&self) -> u32 {
+        self.tunnel.session_key(self.id)
+    }
+
     /// The peer's session id.
     pub fn peer_id(&self) -> u32 {
         self.peer_id

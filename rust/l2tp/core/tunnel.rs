@@ -297,7 +297,7 @@ impl Tunnel {
         }
     }
 
-    /// The session with the lowest id that is not below `from`.
+    /// The session with the lowest key ([`Session::key`], usually the id) that is not below `from`.
     pub fn next_session(&self, from: u32) -> Option<RcuArc<Session>> {
         let sessions = self.sessions.lock();
         let cursor = sessions.tree.cursor_lower_bound(&from)?;

@@ -16,7 +16,7 @@ use net::genl::{
     DumpRequest, //
 };
 
-/// An id to go on from, if there are any left. The initial value, all zeroes, is before all.
+/// An id (or a session's key) to go on from, if there are any left. The initial value, all zeroes, is before all.
 #[derive(Clone, Copy, Zeroable)]
 pub(crate) struct Position {
     next: u32,
@@ -93,12 +93,12 @@ impl Dump for Sessions {
                     session: Position::START,
                 };
             }
-            while let Some(session) = cursor.session.from().and_then(|id| tunnel.next_session(id)) {
+            while let Some(session) = cursor.session.from().and_then(|key| tunnel.next_session(key)) {
                 // Id 0 of version 2 is not a session, but the tunnel's own.
                 if tunnel.version() != 2 || session.id() != 0 {
                     request.entry(command::SESSION_GET, |m| message::session(m, &session))?;
                 }
-                cursor.session = Position::after(session.id());
+                cursor.session = Position::after(session.key());
             }
             *cursor = SessionCursor {
                 tunnel: Position::after(tunnel.id()),
