@@ -338,6 +338,23 @@ def _(bed):
     transmitted(bed, ses, big, "fragmented although the socket asks for DF", 3)
 
 
+@case("options and mark of the socket")
+def _(bed):
+    tun = bed.tunnel(10)
+    tun.sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b"\1\1\1\0")
+    ses = bed.session(tun, 1001)
+    ktap.eq(bed.ns.mtu(ses.ifname), 1500 - 14 - 12 - 8 - 24, "MTU")
+    dgram, _, _ = transmitted(bed, ses, inner(new_tag()), "options")
+    ktap.eq(dgram.ip.total_len, 24 + 8 + ses.header + 60, "length with options")
+    tun.sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b"")
+    bed.ns.ip("rule add fwmark 7 prohibit")
+    ktap.cleanup(bed.ns.ip, "rule del fwmark 7 prohibit")
+    tun.sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 7)
+    refused(bed, ses, inner(new_tag()), "marked")
+    tun.sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 8)
+    transmitted(bed, ses, inner(new_tag()), "another mark")
+
+
 @case("the outer header comes from the socket, IPv6")
 def _(bed):
     tun = bed.tunnel(10, family=6)

@@ -350,6 +350,50 @@ def _(bed):
            {"rx_cookie_discards": 1, "rx_errors": 1}, "cookie")
 
 
+@case("session ids at the ends of the range")
+def _(bed):
+    tun = bed.tunnel(10)
+    for sid in (0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF):
+        accept(bed, bed.session(tun, sid, psid=5), what=f"session {sid:#x}")
+
+
+@case("a session of another namespace is not found")
+def _(bed):
+    tun = bed.tunnel(10)
+    ses = bed.session(tun, 1001)
+    with l2tp.L2tp(netns=bed.far) as there:
+        there.tunnel_create(10, 10, local="127.0.0.1", remote="127.0.0.1", sport=9000, dport=9000)
+        ktap.cleanup(there_is_nothing_left, bed)
+        there.session_create(10, 2002, 2002, l2spec=1)
+        there.session_create(10, 1001, 1001, l2spec=1)
+        pass_up(bed, ses, [v3(2002, inner(new_tag()), l2ss=0)], "only the other one has it")
+        accept(bed, ses, what="both have it")
+        ktap.eq(l2tp.stats(there.session_get(10, 1001))["rx_packets"], 0, "the other one's counter")
+
+
+def there_is_nothing_left(bed):
+    with l2tp.L2tp(netns=bed.far) as there:
+        there.wipe()
+
+
+@case("a tunnel of an unknown version receives nothing")
+def _(bed):
+    near, far = datapath.ADDR[4]
+    sock = l2tp.udp_socket(near, far, 5999, 5999, netns=bed.ns)
+    result = bed.nl.try_tunnel_create(10, 11, fd=sock.fileno(), version=4)
+    if result != "ok":
+        sock.close()
+        ktap.skip(f"such a tunnel cannot be made: {result}")
+    tun = datapath.Tunnel(10, 11, 4, 5999, 5999, sock, 4)
+    ktap.cleanup(bed.end, tun)
+    bed.nl.session_create(10, 1001, 1002)
+    frames = [v3(1001, inner(new_tag()), l2ss=0, flags=version) for version in (2, 3, 4, 5)]
+    for frame in frames:
+        bed.inject(tun, frame)
+    bed.passed_up(tun, frames)
+    ktap.eq({k: n for k, n in bed.tunnel_stats(tun).items() if n}, {}, "tunnel counters")
+
+
 @case("a private protocol shares the socket with the data")
 def _(bed):
     tun = bed.tunnel(10)

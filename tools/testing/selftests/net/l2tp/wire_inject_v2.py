@@ -13,6 +13,7 @@ import sys
 
 from lib import datapath, ktap, l2tp, netns
 from lib.datapath import new_tag
+from lib.genl import u8
 from lib.l2tpwire import inner, v2
 
 AF_PPPOX, PX_PROTO_OL2TP = 24, 1
@@ -200,6 +201,23 @@ def _(bed):
         call.check([v2(20, 7, LCP, ns=ns)], {"rx_errors": 1, "rx_seq_discards": 1}, what=f"Ns {ns}")
     call.accept("the sixth in a row", ns=110)
     call.accept("and on", ns=111)
+
+
+@case("transmitted headers")
+def _(bed):
+    call = Call(bed, send_seq=0)
+    bed.far_wire.drain()
+    os.write(call.fd, LCP[2:])
+    pkt, = bed.sent(1)
+    ktap.eq(pkt.payload[8:].hex(), struct.pack("!3H", 2, 1010, 107).hex() + LCP.hex(), "plain")
+    bed.nl.session_modify(10, 7, u8(l2tp.SEND_SEQ, 1))
+    for ns in range(3):
+        os.write(call.fd, LCP[2:])
+        pkt, = bed.sent(1)
+        ktap.eq(pkt.payload[8:].hex(),
+                struct.pack("!5H", 0x0802, 1010, 107, ns, 0).hex() + LCP.hex(), "numbered")
+    stats = call.stats()
+    ktap.eq((stats["tx_packets"], stats["tx_bytes"]), (4, 4 * (6 + len(LCP)) + 3 * 4), "counters")
 
 
 @case("sequence numbers wrap at 16 bits, received and sent")
