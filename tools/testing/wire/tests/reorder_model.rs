@@ -172,6 +172,45 @@ fn number() -> impl Strategy<Value = Number> {
     ]
 }
 
+/// Numbers, each with the ticks since the one before.
+fn hostile() -> impl Strategy<Value = Vec<(Number, u64)>> {
+    let pause = prop_oneof![6 => Just(0), 3 => 1..30_u64, 1 => 30..1200_u64];
+    vec((number(), pause), 0..400)
+}
+
+/// Feeds both, the first frame being known as `first`, and compares everything that can be seen.
+fn feed_hostile(
+    bench: &mut Bench,
+    model: &mut Model,
+    width: Width,
+    first: usize,
+    numbers: &[(Number, u64)],
+    timeouts: &[u64],
+) -> Result<Vec<Event>, TestCaseError> {
+    let mut now = 0;
+    let mut log = model.take_events();
+    prop_assert_eq!(&bench.take_events(), &log);
+    for (id, (number, pause)) in (first..).zip(numbers) {
+        now += pause;
+        let near = |distance: i32| model.nr().wrapping_add_signed(distance) & width.mask();
+        let ns = match *number {
+            Number::None => None,
+            Number::Near(distance) => Some(near(distance)),
+            Number::Edge(distance) => Some(near(width.window() as i32 + distance)),
+            Number::Any(ns) => Some(ns & width.mask()),
+        };
+        let timeout = timeout_at(timeouts, id - first);
+        bench.receive(id, ns, now, timeout);
+        model.receive(id, ns, now, timeout);
+        let events = bench.take_events();
+        prop_assert_eq!(&events, &model.take_events(), "frame {} {:?}", id, ns);
+        prop_assert_eq!(bench.nr(), model.nr(), "frame {} {:?}", id, ns);
+        prop_assert_eq!(bench.waiting(), model.waiting());
+        log.extend(events);
+    }
+    Ok(log)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1500))]
 
@@ -210,38 +249,51 @@ proptest! {
     fn same_for_hostile_numbers(
         width in widths(),
         start: u32,
-        numbers in vec((number(), prop_oneof![6 => Just(0), 3 => 1..30_u64, 1 => 30..1200_u64]), 0..400),
+        numbers in hostile(),
         timeouts in timeouts(),
         without_back: bool,
     ) {
-        let nr = start & width.mask();
         let mut bench = Bench::with(Receiver::expecting(width, start));
         if without_back {
             bench = bench.without_back();
         }
+        let nr = start & width.mask();
         let mut model = Model::expecting(width.mask(), nr, Order::Distance, CAP);
-        let mut now = 0;
-        let mut log = Vec::new();
-        for (id, (number, pause)) in numbers.iter().enumerate() {
-            now += pause;
-            let near = |distance: i32| model.nr().wrapping_add_signed(distance) & width.mask();
-            let ns = match *number {
-                Number::None => None,
-                Number::Near(distance) => Some(near(distance)),
-                Number::Edge(distance) => Some(near(width.window() as i32 + distance)),
-                Number::Any(ns) => Some(ns & width.mask()),
-            };
-            let timeout = timeout_at(&timeouts, id);
-            bench.receive(id, ns, now, timeout);
-            model.receive(id, ns, now, timeout);
-            let events = bench.take_events();
-            prop_assert_eq!(&events, &model.take_events(), "frame {} {:?}", id, ns);
-            prop_assert_eq!(bench.nr(), model.nr(), "frame {} {:?}", id, ns);
-            prop_assert_eq!(bench.waiting(), model.waiting());
-            log.extend(events);
-        }
+        let log = feed_hostile(&mut bench, &mut model, width, 0, &numbers, &timeouts)?;
         check_conservation(&bench, &log, numbers.len())?;
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// The same with a queue that is full, or about to be.
+    #[test]
+    fn same_with_a_full_queue(
+        width in widths(),
+        start: u32,
+        behind in (0..20_usize),
+        numbers in hostile(),
+        timeouts in timeouts(),
+    ) {
+        let mut bench = Bench::with(Receiver::expecting(width, start));
+        let nr = start & width.mask();
+        let mut model = Model::expecting(width.mask(), nr, Order::Distance, CAP);
+        let flood = CAP - behind;
+        for id in 0..flood {
+            // Every other number, so that there are places left between them.
+            let ns = start.wrapping_add(2 + 2 * id as u32) & width.mask();
+            bench.receive(id, Some(ns), 0, 50);
+            model.receive(id, Some(ns), 0, 50);
+        }
+        prop_assert_eq!(bench.waiting().len(), flood);
+        let log = feed_hostile(&mut bench, &mut model, width, flood, &numbers, &timeouts)?;
+        check_conservation(&bench, &log, flood + numbers.len())?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
 
     /// Nothing lost, nothing late: whatever the order of arrival, all is handed up in order.
     #[test]
