@@ -27,7 +27,7 @@ use kernel::{
 use net::{
     namespace::{Namespace, PernetSlot, PernetState},
     netdev::UnregisterList,
-    rcu::ReadSide,
+    rcu::{self, ReadSide},
     rcu_table::RcuTable,
     shared::{PendingList, RcuArc, Shared},
     udp::SocketKey,
@@ -144,6 +144,21 @@ impl NetState {
                 (id, Slot::Reserved) => key = id.checked_add(1)?,
             }
         }
+    }
+
+    /// The session that requests name by a tunnel and a session id.
+    ///
+    /// That is the one which frames with these ids belong to: in L2TPv2 by 16 bits of both; else by the session id alone,
+    /// whichever tunnel it is in, unless sessions of several tunnels have it.
+    pub fn session(&self, tunnel: &Tunnel, id: u32) -> Option<RcuArc<Session>> {
+        let rcu = rcu::read_lock();
+        let session = if tunnel.version() == 2 {
+            // CAST: 16 bits count.
+            self.v2_session(tunnel.id() as u16, id as u16, rcu.read_side())
+        } else {
+            self.v3_session(id, Some(tunnel.socket().key()), rcu.read_side())
+        };
+        session?.try_get()
     }
 
     /// The first session, in the order of tunnels and ids, whose interface was made with this name.

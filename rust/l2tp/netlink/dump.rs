@@ -93,7 +93,11 @@ impl Dump for Sessions {
                     session: Position::START,
                 };
             }
-            while let Some(session) = cursor.session.from().and_then(|key| tunnel.next_session(key)) {
+            while let Some(session) = cursor
+                .session
+                .from()
+                .and_then(|key| tunnel.next_session(key))
+            {
                 // Id 0 of version 2 is not a session, but the tunnel's own.
                 if tunnel.version() != 2 || session.id() != 0 {
                     request.entry(command::SESSION_GET, |m| message::session(m, &session))?;

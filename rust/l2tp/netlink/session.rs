@@ -53,7 +53,7 @@ fn find(request: &Request<'_>) -> Result<RcuArc<Session>> {
         let tunnel_id = attributes.u32(attr::CONN_ID).ok_or(ENODEV)?;
         state
             .tunnel(tunnel_id)
-            .and_then(|tunnel| tunnel.session(session_id))
+            .and_then(|tunnel| state.session(&tunnel, session_id))
     };
     session.ok_or(ENODEV)
 }
@@ -75,9 +75,8 @@ impl Command for Create {
         let tunnel_id = attributes
             .u32(attr::CONN_ID)
             .ok_or_else(|| request.missing(attr::CONN_ID))?;
-        let tunnel = NetState::of(request.namespace())?
-            .tunnel(tunnel_id)
-            .ok_or(ENODEV)?;
+        let state = NetState::of(request.namespace())?;
+        let tunnel = state.tunnel(tunnel_id).ok_or(ENODEV)?;
         let session_id = attributes
             .u32(attr::SESSION_ID)
             .ok_or_else(|| request.missing(attr::SESSION_ID))?;
@@ -90,6 +89,8 @@ impl Command for Create {
         let Some(handler) = registry::handler(request, config.pw_type) else {
             return Err(request.refuse(EPROTONOSUPPORT, attr::PW_TYPE));
         };
+        // Sessions that were deleted may still be ending. The interface of one, and its name, is not to be in the way.
+        state.reap();
         handler.create(
             request.namespace(),
             &tunnel,
@@ -97,7 +98,7 @@ impl Command for Create {
             peer_session_id,
             &config,
         )?;
-        if let Some(session) = tunnel.session(session_id) {
+        if let Some(session) = state.session(&tunnel, session_id) {
             notify(request, command::SESSION_CREATE, &session);
         }
         Ok(())
