@@ -55,7 +55,18 @@ pub(super) struct Header {
 /// `dev` must be a device made by [`NewDevice::new`](super::NewDevice::new).
 pub(super) unsafe fn header(dev: *mut c::net_device) -> *mut Header {
     // SAFETY: By the safety requirements the private memory is a `Private<D>`, which starts with the header.
-    unsafe { c::netdev_priv(dev) }.cast()
+    unsafe { private_memory(dev) }.cast()
+}
+
+/// The private memory of a device: `netdev_priv()`.
+///
+/// # Safety
+///
+/// `dev` must be a valid device.
+#[inline]
+pub(super) unsafe fn private_memory(dev: *mut c::net_device) -> *mut c_void {
+    // SAFETY: Valid by the safety requirements.
+    unsafe { &raw mut (*dev).priv_ }.cast()
 }
 
 impl<D: Driver> Private<D> {
@@ -82,7 +93,7 @@ impl<D: Driver> Private<D> {
     /// `dev` must be a device with a `Private<D>` that nobody else uses any more.
     pub(super) unsafe fn drop_data(dev: *mut c::net_device) {
         // SAFETY: By the safety requirements this is the only reference.
-        let this = unsafe { &mut *c::netdev_priv(dev).cast::<Self>() };
+        let this = unsafe { &mut *private_memory(dev).cast::<Self>() };
         if core::mem::take(&mut this.header.live) {
             // SAFETY: Not dropped yet, as `live` says, nor will it be again.
             unsafe { ManuallyDrop::drop(&mut this.data) };
@@ -163,9 +174,9 @@ impl<D: Driver> Callbacks<D> {
         let softirq = unsafe { Softirq::assume() };
         // SAFETY: The device is registered, and the core does not let go of it during the call.
         let device = unsafe { Device::from_raw(dev) };
-        // SAFETY: The private memory is a `Private<D>` whose data is dropped only after the last transmission.
-        let data: &D =
-            unsafe { &*(&raw const (*c::netdev_priv(dev).cast::<Private<D>>()).data).cast::<D>() };
+        // SAFETY: The private memory is a `Private<D>` whose data is dropped only after the last transmission. No reference to
+        // all of it is made: the header may change meanwhile.
+        let data: &D = unsafe { &(*private_memory(dev).cast::<Private<D>>()).data };
         // SAFETY: The core gives up its share of the packet. pktgen keeps another.
         match unsafe { SkBuff::from_raw_shared(skb) } {
             Some(skb) => data.transmit(device, skb, softirq),

@@ -3,7 +3,7 @@
 //! Making and registering network devices.
 
 use super::{
-    driver::{header, Callbacks, Private},
+    driver::{header, private_memory, Callbacks, Private},
     Device, DeviceSlot, Driver, Name, Rtnl,
 };
 use crate::namespace::Namespace;
@@ -83,7 +83,7 @@ impl<'a, D: Driver> NewDevice<'a, D> {
         // SAFETY: The device is new and ours. Its private memory has room for the value and is aligned for it. The namespace
         // outlives the device as long as that is not registered, and moves or ends registered devices before it goes.
         unsafe {
-            c::netdev_priv(raw)
+            private_memory(raw)
                 .cast::<Private<D>>()
                 .write(Private::new(data));
             c::dev_net_set(raw, ns.as_ptr());
