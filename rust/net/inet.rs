@@ -149,7 +149,10 @@ impl<'a> Path<'a> {
             )
         };
         let dst = cached_route(sk, cookie, softirq);
-        if dst.is_null() {
+        // SAFETY: All views of an address are plain bytes.
+        let [l0, l1, l2, l3] = unsafe { local.in6_u.u6_addr32 };
+        // As for IPv4.
+        if dst.is_null() || (l0 | l1 | l2 | l3) == 0 {
             return Self::route_v6(socket, peer);
         }
         // INVARIANT: The route was read under RCU.

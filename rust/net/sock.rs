@@ -151,6 +151,15 @@ impl Socket {
         }
     }
 
+    /// The local IPv4 address as the kernel keeps it for sockets of either family, network order. For reports.
+    pub fn local_ipv4(&self) -> [u8; 4] {
+        match self.family() {
+            // SAFETY: An `inet_sock` by the type invariant; the field is read once.
+            AF_INET | AF_INET6 => unsafe { (*self.inet()).inet_saddr.to_ne_bytes() },
+            _ => [0; 4],
+        }
+    }
+
     /// Whether UDP checksums of transmitted IPv4 packets are off.
     pub fn no_checksum_tx(&self) -> bool {
         // SAFETY: Alive by the type invariant.
@@ -194,19 +203,34 @@ impl Socket {
         }
     }
 
-    /// MTU of the route that the socket has cached, in bytes; `None` if there is none.
-    pub fn route_mtu(&self) -> Option<u32> {
-        // SAFETY: Alive by the type invariant; the route is counted until released.
+    /// The route that the socket has cached, if any.
+    pub fn route(&self) -> Option<Route> {
+        // SAFETY: Alive by the type invariant. The route is counted until released; its device is freed a grace period after the
+        // route has let go of it.
         unsafe {
             let dst = c::sk_dst_get(self.as_ptr());
             if dst.is_null() {
                 return None;
             }
-            let mtu = c::dst_mtu(dst);
+            let guard = crate::rcu::read_lock();
+            let route = Route {
+                mtu: c::dst_mtu(dst),
+                link_headroom: c::LL_RESERVED_SPACE(c::dst_dev_rcu(dst)),
+            };
+            drop(guard);
             c::dst_release(dst);
-            Some(mtu)
+            Some(route)
         }
     }
+}
+
+/// Where a socket's packets go, as of now.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// MTU of the path, in bytes.
+    pub mtu: u32,
+    /// Bytes that the device's link layer wants in front of an IP header.
+    pub link_headroom: u32,
 }
 
 impl Clone for Socket {

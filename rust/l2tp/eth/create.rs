@@ -40,6 +40,8 @@ const ETHERNET_HEADER: u32 = 14;
 const UDP_HEADER: u32 = 8;
 /// MTU of an Ethernet, from which a device's is reckoned if that of the path is not known.
 const ETHERNET_MTU: u32 = 1500;
+/// What an Ethernet device below the tunnel wants for its header, if the route is not known.
+const LINK_HEADROOM: u32 = 16;
 /// Largest MTU.
 const MAX_MTU: u32 = 65535;
 /// The name of a device that nobody named.
@@ -135,11 +137,12 @@ fn dimensions(tunnel: &Tunnel, header_len: usize) -> (u32, u16) {
         .saturating_add(outer_udp)
         .saturating_add(outer_ip);
     let overhead = headers.saturating_add(ETHERNET_HEADER);
-    let mtu = tunnel
-        .socket()
-        .route_mtu()
-        .and_then(|path| path.checked_sub(overhead))
+    let route = tunnel.socket().route();
+    let mtu = route
+        .and_then(|route| route.mtu.checked_sub(overhead))
         .filter(|mtu| *mtu <= MAX_MTU)
         .unwrap_or(ETHERNET_MTU.saturating_sub(overhead));
-    (mtu, u16::try_from(headers).unwrap_or(u16::MAX))
+    // Room for all that will be put in front, so that packets need not be copied for it.
+    let headroom = headers.saturating_add(route.map_or(LINK_HEADROOM, |route| route.link_headroom));
+    (mtu, u16::try_from(headroom).unwrap_or(u16::MAX))
 }
