@@ -4,9 +4,9 @@
 
 .PHONY: help setup modules install uninstall demo shell test lint fmt doc clean
 .DEFAULT_GOAL := help
-export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH IMPL ENCAP TESTS TIMEOUT
+export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT
 # Variables not given must not reach the scripts as empty ones.
-$(foreach v,KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH IMPL ENCAP TESTS TIMEOUT,$(if $($v),,$(eval unexport $v)))
+$(foreach v,KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT,$(if $($v),,$(eval unexport $v)))
 
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -32,7 +32,7 @@ help:
 #:   IMPL=c             demo, shell, test: the kernel's own C modules instead of the Rust ones
 #:   KERNEL=<version>   another stock kernel of tools/build/kernels
 #:   L2TP_CACHE=<dir>   where the cache is (default ~/.cache/l2tp-rust; about 8 GB while it is made)
-#:   INSTALL_MOD_PATH   install, uninstall: below another root directory
+#:   INSTALL_MOD_PATH   install, uninstall: below another root directory; INSTALL_MOD_STRIP=1 drops debug information
 #:   JOBS=<n>, V=1      processes of the kernel build; show its commands
 
 setup:
