@@ -42,10 +42,8 @@ def loaded():
 def unload():
     """Unload all L2TP modules; the last sessions may still be letting go."""
     def attempt():
-        for module in UNLOAD_ORDER:
-            if module in loaded():
-                sh(["rmmod", module], check=False)
-        return not [m for m in loaded() if m in MODULES]
+        there = [m for m in UNLOAD_ORDER if m in loaded()]
+        return not there or not sh(["rmmod", *there], check=False).returncode
     wait_for(attempt, 20, "all modules unloaded")
 
 
@@ -72,7 +70,8 @@ for module, row in MODULES.items():
         got = {d for line in field(module, "depends") for d in line.split(",")}
         ktap.eq(got - {"slhc"}, set(depends), "depends")
         ktap.eq(field(module, "license"), ["GPL"], "license")
-        ktap.ok(any(author in a for a in field(module, "author")), f"author: {field(module, 'author')}")
+        who = impl.differs("author", c=author, rust="")
+        ktap.ok(any(who in a for a in field(module, "author")), f"author: {field(module, 'author')}")
         ktap.eq(field(module, "parm"), [], "parameters")
 
     @ktap.case(f"{module}: loads, says so once, shows its version, unloads", module, *row)
