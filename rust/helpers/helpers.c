@@ -29,4 +29,6 @@
 #include "seq_file.c"
 #include "skbuff.c"
 #include "sock.c"
+#include "sockptr.c"
+#include "uaccess.c"
 #include "udp.c"

@@ -91,3 +91,18 @@ __net_helper bool net_helper_sk_has_policy(const struct sock *sk)
 	return false;
 #endif
 }
+
+__net_helper void net_helper_sock_orphan(struct sock *sk)
+{
+	sock_orphan(sk);
+}
+
+__net_helper bool net_helper_sock_flag(const struct sock *sk, int flag)
+{
+	return sock_flag(sk, flag);
+}
+
+__net_helper void net_helper_sock_set_flag(struct sock *sk, int flag)
+{
+	sock_set_flag(sk, flag);
+}
