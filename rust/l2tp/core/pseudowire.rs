@@ -3,6 +3,7 @@
 //! What a session's payload is, as the core sees it.
 
 use crate::Session;
+use core::any::Any;
 use kernel::seq_file::SeqFile;
 use net::{
     netdev::UnregisterList,
@@ -14,7 +15,7 @@ use net::{
 /// The end of a session's pseudowire: what takes received frames.
 ///
 /// Implementations keep their module loaded for as long as they live, with a [`ModuleRef`](net::module::ModuleRef).
-pub trait Pseudowire: Send + Sync {
+pub trait Pseudowire: AsAny + Send + Sync {
     /// Takes a received frame, which starts after all L2TP headers. `length` is the frame's length with the L2TP headers.
     ///
     /// Frames of one session arrive in order if they have sequence numbers.
@@ -27,4 +28,16 @@ pub trait Pseudowire: Send + Sync {
 
     /// Writes the line that says which interface this is, if any: `   interface <name>\n`.
     fn show(&self, _session: &Shared<Session>, _file: &SeqFile) {}
+}
+
+/// What can be asked for its type: lets a module find its own pseudowire in a session, see [`Session::pseudowire_as`].
+pub trait AsAny {
+    /// The same, as [`Any`].
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<T: Any> AsAny for T {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
 }

@@ -244,6 +244,16 @@ impl Session {
         &*self.pw
     }
 
+    /// The pseudowire, if it is a `T`.
+    pub fn pseudowire_as<T: Pseudowire + 'static>(&self) -> Option<&T> {
+        self.pseudowire().as_any().downcast_ref()
+    }
+
+    /// Counts a frame that was received, but that the pseudowire's user has no room for.
+    pub fn count_receive_error(&self) {
+        self.statistics.rx_errors.increment();
+    }
+
     /// L2-specific sublayer.
     #[inline]
     pub fn l2spec(&self) -> L2Spec {

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The socket options of level `SOL_PPPOL2TP`.
+//!
+//! Those of other levels, which the UDP socket of the tunnel would know, are none of ours.
+
+use crate::socket::{
+    is_management,
+    PppSocket, //
+};
+use kernel::prelude::*;
+use l2tp_core::{
+    RcuArc,
+    Session, //
+};
+use net::sockopt::{
+    OptionBuffer,
+    OptionValue, //
+};
+
+const SOL_PPPOL2TP: c_int = 273;
+
+/// Mask of `L2TP_MSG_*`: of the session, or of the tunnel if it is a management socket, which has no other options.
+const DEBUG: c_int = 1;
+/// Whether received frames must have sequence numbers.
+const RECVSEQ: c_int = 2;
+/// Whether transmitted frames have sequence numbers.
+const SENDSEQ: c_int = 3;
+/// Whether this end decides about sequence numbers.
+const LNSMODE: c_int = 4;
+/// How long a frame waits for those before it, in milliseconds; 0 for no reordering.
+const REORDERTO: c_int = 5;
+
+/// The session that the socket is attached to.
+fn session(socket: &PppSocket) -> Result<RcuArc<Session>> {
+    socket.session.get_ref().ok_or(ENOTCONN)
+}
+
+fn switch(value: c_int) -> Result<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(EINVAL),
+    }
+}
+
+/// `setsockopt()`.
+pub(crate) fn set(socket: &PppSocket, level: c_int, option: c_int, value: &OptionValue) -> Result {
+    if level != SOL_PPPOL2TP {
+        return Err(EINVAL);
+    }
+    let value = value.int()?;
+    let session = session(socket)?;
+    if is_management(&session) {
+        match option {
+            // CAST: A mask.
+            DEBUG => session.tunnel().set_debug(value as u32),
+            _ => return Err(ENOPROTOOPT),
+        }
+        return Ok(());
+    }
+    match option {
+        // CAST: A mask.
+        DEBUG => session.set_debug(value as u32),
+        RECVSEQ => session.set_recv_seq(switch(value)?),
+        SENDSEQ => session.set_send_seq(switch(value)?),
+        LNSMODE => session.set_lns_mode(switch(value)?),
+        // CAST: A negative time is a very long one.
+        REORDERTO => session.set_reorder_timeout_ms(u64::from(value as u32)),
+        _ => return Err(ENOPROTOOPT),
+    }
+    Ok(())
+}
+
+/// `getsockopt()`.
+pub(crate) fn get(
+    socket: &PppSocket,
+    level: c_int,
+    option: c_int,
+    buffer: &mut OptionBuffer<'_>,
+) -> Result {
+    if level != SOL_PPPOL2TP || buffer.room() < 0 {
+        return Err(EINVAL);
+    }
+    let session = session(socket)?;
+    let value = if is_management(&session) {
+        match option {
+            // CAST: A mask.
+            DEBUG => session.tunnel().debug() as c_int,
+            _ => return Err(ENOPROTOOPT),
+        }
+    } else {
+        match option {
+            // CAST: A mask.
+            DEBUG => session.debug() as c_int,
+            RECVSEQ => session.recv_seq().into(),
+            SENDSEQ => session.send_seq().into(),
+            LNSMODE => session.lns_mode().into(),
+            // CAST: As it was set.
+            REORDERTO => session.reorder_timeout_ms() as c_int,
+            _ => return Err(ENOPROTOOPT),
+        }
+    };
+    buffer.put_int(value)
+}
