@@ -256,6 +256,13 @@ def _():
     ktap.eq(sessions_only(1), session(5, 6, kind="PPP", l2spec="0/0"))
 
 
+@ktap.case("session of an odd tunnel version: counted, not listed")
+def _():
+    begin(1, version=4)
+    nl.session_create(1, 5, 6)
+    ktap.eq(sessions_only(1), "")
+
+
 @ktap.case("order: tunnels ascending, each followed by its sessions ascending")
 def _():
     begin(300, 2, 70000, 1)

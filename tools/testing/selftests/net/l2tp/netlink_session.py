@@ -24,6 +24,7 @@ BASE = ID + SID + PSID + ETH
 
 def tunnels(*ids, **kwargs):
     """Start a case: these tunnels exist, nothing else, and nothing is left behind."""
+    ktap.cleanup(lambda: wait_for(lambda: not devices(), 20, "no device left"))
     ktap.cleanup(nl.wipe)
     for tid in ids or (1,):
         nl.tunnel_create(tid, tid + 1000, **{**LOOP, **kwargs})
@@ -44,7 +45,7 @@ def create_gives(version, attrs, want):
     tunnels(1, version=version)
     answer = nl.do(L.SESSION_CREATE, attrs)
     ktap.eq(answer.name, want, "SESSION_CREATE")
-    ktap.eq(answer.extack.msg, None, "extack (l2tp sets none)")
+    ktap.eq(answer.extack.msg, None, "extack text (l2tp sets none)")
     if want != "ok":
         ktap.eq(nl.sessions(), [], "sessions after the refusal")
         ktap.eq(devices(), [], "devices after the refusal")
@@ -83,6 +84,15 @@ for name, version, attrs, want in (
          + u16(L.VLAN_ID, 5) + u16(L.MTU, 77) + u16(L.MRU, 77) + u32(L.DEBUG, 0)
          + u8(L.UDP_CSUM, 1) + u32(L.FD, 4000), "ok")):
     ktap.add(f"create: {name}: {want}", create_gives, version, attrs, want)
+
+
+@ktap.case("create: refusals carry no extended ack: neither text nor offset nor missing type")
+def _():
+    tunnels(1)
+    for attrs in (b"", SID + PSID + ETH, ID + PSID + ETH, NO_PW, NO_PW + u16(L.PW_TYPE, 12),
+                  NO_PW + u16(L.PW_TYPE, 4), BASE + u8(L.L2SPEC_TYPE, 2), u32(L.CONN_ID, 2) + SID):
+        extack = nl.do(L.SESSION_CREATE, attrs).extack
+        ktap.eq((extack.msg, extack.offset, extack.miss_type), (None, None, None), attrs.hex())
 
 
 # Creation: identity ----------------------------------------------------------
@@ -149,6 +159,7 @@ def _():
         tunnels(1, version=version)
         ktap.eq(nl.try_session_create(1, 11, 12), "ok", f"version {version}")
         ktap.eq(nl.try_session_get(1, 11), "ENODEV", f"version {version}: get")
+        ktap.eq(nl.sessions(), [], f"version {version}: dump")
         ktap.eq(devices(), ["l2tpeth0"], f"version {version}: device")
         nl.tunnel_gone(1)
         wait_for(lambda: not devices(), what="device gone")
@@ -379,6 +390,15 @@ def _():
         ktap.eq(nl.session_get(1, value).uint(L.RECV_TIMEOUT), want, f"{value} ms")
 
 
+# Beyond what jiffies can count: the longest there is.
+for value, want in ((1 << 31, 4294967288), ((1 << 32) - 1, 4294967288), ((1 << 32) + 10, 12), (1 << 63, None)):
+    @ktap.case(f"RECV_TIMEOUT: {value} ms", value, want)
+    def _(value, want):
+        tunnels(1)
+        nl.session_create(1, 1, 1, timeout=value)
+        ktap.eq(nl.session_get(1, 1).uint(L.RECV_TIMEOUT), want)
+
+
 @ktap.case("DEBUG reads back")
 def _():
     tunnels(1, debug=0xff)
@@ -458,6 +478,21 @@ def _():
     nl.session_create(3, 11, 12)
     ktap.eq(nl.session_get(3, 11).uint(L.CONN_ID), 3, "collided: only through its own")
     ktap.eq(nl.try_session_get(2, 11), "ENODEV", "collided: not through another")
+
+
+@ktap.case("ids: a collided session stays collided when its rivals are gone")
+def _():
+    tunnels(1, 2, 3)
+    nl.session_create(1, 11, 12)
+    nl.session_create(2, 11, 12)
+    nl.session_gone(2, 11)
+    ktap.eq(nl.session_get(1, 11).uint(L.CONN_ID), 1, "through its own tunnel")
+    ktap.eq(nl.try_session_get(3, 11), "ENODEV", "through another")
+    ktap.eq(nl.try_session_create(2, 11, 12), "ok", "a new rival")
+    nl.session_gone(1, 11)
+    nl.session_gone(2, 11)
+    nl.session_create(1, 11, 12)
+    ktap.eq(nl.try_session_get(3, 11), "ok", "a fresh start is not collided")
 
 
 @ktap.case("SESSION_GET by name returns that session")

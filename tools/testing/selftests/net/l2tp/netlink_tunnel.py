@@ -51,7 +51,7 @@ def create_gives(attrs, want):
     tidy()
     answer = nl.do(L.TUNNEL_CREATE, attrs)
     ktap.eq(answer.name, want, "TUNNEL_CREATE")
-    ktap.eq(answer.extack.msg, None, "extack (l2tp sets none)")
+    ktap.eq(answer.extack.msg, None, "extack text (l2tp sets none)")
     if want != "ok":
         ktap.eq(nl.tunnels(), [], "tunnels after the refusal")
 
@@ -85,6 +85,16 @@ for name, attrs, want in (
         *((f"version {v}", ID + PEER + u8(L.PROTO_VERSION, v) + ENC + LO4, "ok")
           for v in (0, 1, 2, 4, 255))):
     ktap.add(f"create: {name}: {want}", create_gives, attrs, want)
+
+
+@ktap.case("create: refusals carry no extended ack: neither text nor offset nor missing type")
+def _():
+    tidy()
+    for attrs in (b"", PEER + V3 + ENC + LO4, ID + V3 + ENC + LO4, ID + PEER + ENC + LO4,
+                  ID + PEER + V3 + LO4, BASE, ID + PEER + V3 + u16(L.ENCAP_TYPE, 2) + LO4,
+                  BASE + u32(L.FD, 4000)):
+        extack = nl.do(L.TUNNEL_CREATE, attrs).extack
+        ktap.eq((extack.msg, extack.offset, extack.miss_type), (None, None, None), attrs.hex())
 
 
 @ktap.case("create: the stored version and ids are those of the request")
@@ -366,6 +376,8 @@ for name, want, kwargs in (
         ("no port", "ok", dict(local="10.0.0.1", remote="10.0.0.2")),
         ("wildcard source", "ok", dict(local="0.0.0.0", remote="10.0.0.2", sport=1, dport=2)),
         ("ip6 wildcard source", "ok", dict(local="::", remote="fd00::2", sport=1, dport=2)),
+        ("v4-mapped addresses", "ok", dict(local="::ffff:10.0.0.1", remote="::ffff:10.0.0.2", sport=5000,
+                                           dport=5001)),
         ("privileged source port", "ok", dict(local="10.0.0.1", remote="10.0.0.2", sport=1701,
                                               dport=1701))):
     ktap.add(f"kernel socket: {name}: {want}", unmanaged, want, **kwargs)

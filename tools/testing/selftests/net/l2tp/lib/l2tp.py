@@ -101,6 +101,7 @@ class L2tp(genl.Genl):
 
     def __init__(self, netns=None, **kwargs):
         super().__init__("l2tp", netns, **kwargs)
+        self.netns = netns
 
     def __getattr__(self, name):
         if not name.startswith("try_"):
@@ -169,12 +170,16 @@ class L2tp(genl.Genl):
                  f"end of session {tid}/{sid}")
 
     def wipe(self, timeout=30):
-        """Delete every tunnel of the namespace and wait until dumps are empty."""
+        """Delete every tunnel of the namespace; wait until dumps are empty and devices gone."""
+        names = {m.text(IFNAME) for m in self.dump(SESSION_GET).messages} if self.netns else set()
+
         def empty():
             for tid in self.tunnels():
                 self.try_tunnel_delete(tid)
             return not self.tunnels()
         wait_for(empty, timeout, "no tunnel left")
+        if names and self.netns.alive:
+            wait_for(lambda: not names & set(self.netns.links()), timeout, "no device left")
 
 
 def udp_socket(local="127.0.0.1", remote=None, lport=0, rport=None, netns=None):
