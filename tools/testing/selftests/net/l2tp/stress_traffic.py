@@ -10,15 +10,14 @@ import json
 import os
 import random
 import shutil
-import signal
 import sys
 import time
 
 from lib import datapath, impl, ktap, l2tp, netns
 from lib import l2tpwire as wire
-from lib.datapath import new_tag
 from lib.genl import u64
 from lib.l2tpwire import inner, seq, v3
+from lib.workers import Workers, two_cpus
 
 SECONDS = float(os.environ.get("STRESS_SECONDS", "4"))
 bed = None
@@ -38,48 +37,6 @@ def ground():
         bed = datapath.Bed()
         ktap.at_exit(bed.close)
     return bed
-
-
-class Workers:
-    """Child processes; leaving the with-statement waits for those that end by themselves and
-    kills those that do not."""
-
-    def __init__(self):
-        self.ending, self.endless = [], []
-
-    def start(self, function, *args, cpu=None, endless=False):
-        pid = os.fork()
-        if pid:
-            (self.endless if endless else self.ending).append(pid)
-            return
-        status = 1
-        try:
-            datapath.pin(cpu) if cpu is not None else \
-                os.sched_setaffinity(0, range(os.cpu_count()))
-            random.seed(os.getpid())
-            function(*args)
-            status = 0
-        except BaseException as error:          # a child must not run the parent's code
-            print(f"# child: {error!r}", flush=True)
-        finally:
-            os._exit(status)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *unused):
-        for pid in self.ending:
-            _, status = os.waitpid(pid, 0)
-            ktap.eq(status, 0, "status of a child")
-        for pid in self.endless:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-        self.ending, self.endless = [], []
-
-
-def two_cpus():
-    if os.cpu_count() < 2:
-        ktap.skip("needs two CPUs")
 
 
 def send_many(bed, ifname, frames):
@@ -102,7 +59,7 @@ def _(bed):
     with bed.far.enter():
         ear = wire.PacketSocket("vb", incoming_only=True, rcvbuf=64 << 20)
     ktap.cleanup(ear.close)
-    count = 4000
+    count = 2500
     with Workers() as workers:
         for cpu in range(2):
             workers.start(send_many, bed, ses.ifname,
@@ -132,7 +89,7 @@ def inject_many(bed, tun, frames):
 def _(bed):
     two_cpus()
     ses = bed.session(bed.tunnel(10), 1001)
-    count = 6000
+    count = 3000
     with Workers() as workers:
         for cpu in range(2):
             workers.start(inject_many, bed, ses.tun,
@@ -251,6 +208,7 @@ def _(bed):
         workers.start(look, bed, end)
         workers.start(flood, bed, tun, sids + list(range(5000, 5008)), (tun.sport, 7000), end)
         workers.start(flood_out, bed, end)
+        workers.go()
         os.setpriority(os.PRIO_PROCESS, 0, -15)
         while time.monotonic() < end:
             for _ in range(20):
@@ -290,6 +248,7 @@ def _(bed):
         with Workers() as workers:
             workers.start(flood, bed, tun, [3001], (7100,), end, cpu=0)
             workers.start(send_until_gone, bed, ses.ifname, end, cpu=1)
+            workers.go()
             time.sleep(0.2)
             if number % 2:
                 bed.nl.tunnel_delete(tun.tid)
@@ -315,6 +274,7 @@ def _(bed):
         end = time.monotonic() + 0.5
         with Workers() as workers:
             workers.start(flood, other, tun, [4001], (7200,), end)
+            workers.go()
             time.sleep(0.2)
             other.ns.delete()
         other.far_wire.close()
