@@ -26,7 +26,7 @@ pub(crate) struct Tunnels;
 pub(crate) enum Position {
     /// At the first tunnel with this id or a higher one.
     Tunnel(u32),
-    /// At the first session with this id or a higher one of this tunnel; then at the next tunnel.
+    /// At the first session with this key or a higher one of this tunnel; then at the next tunnel.
     Session { tunnel: u32, from: u32 },
     /// After the last possible tunnel.
     End,
@@ -39,9 +39,9 @@ impl Default for Position {
 }
 
 impl Position {
-    /// After the session `id` of a tunnel.
-    fn after_session(tunnel: u32, id: u32) -> Self {
-        match id.checked_add(1) {
+    /// After the session with this key of a tunnel.
+    fn after_session(tunnel: u32, key: u32) -> Self {
+        match key.checked_add(1) {
             Some(from) => Self::Session { tunnel, from },
             None => Self::after_tunnel(tunnel),
         }
@@ -59,6 +59,22 @@ pub(crate) enum Record {
     Session(RcuArc<Session>),
 }
 
+/// The first session of a tunnel that is listed, from the key `from` on.
+///
+/// Id 0 of L2TPv2 stands for the tunnel itself in PPPoL2TP. Tunnels of other versions than 2 and 3 carry nothing.
+fn next_session(tunnel: &Tunnel, mut from: u32) -> Option<RcuArc<Session>> {
+    if !matches!(tunnel.version(), 2 | 3) {
+        return None;
+    }
+    loop {
+        let session = tunnel.next_session(from)?;
+        if tunnel.version() != 2 || session.id() != 0 {
+            return Some(session);
+        }
+        from = session.key().checked_add(1)?;
+    }
+}
+
 impl Records for Tunnels {
     type OwnerModule = LocalModule;
     type Position = Position;
@@ -73,8 +89,11 @@ impl Records for Tunnels {
         let from = match position {
             Position::Tunnel(from) => from,
             Position::Session { tunnel, from } => {
-                if let Some(session) = state.tunnel(tunnel).and_then(|t| t.next_session(from)) {
-                    let next = Position::after_session(tunnel, session.id());
+                if let Some(session) = state
+                    .tunnel(tunnel)
+                    .and_then(|tunnel| next_session(&tunnel, from))
+                {
+                    let next = Position::after_session(tunnel, session.key());
                     return Some((Record::Session(session), next));
                 }
                 tunnel.checked_add(1)?
