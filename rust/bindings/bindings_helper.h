@@ -5,6 +5,7 @@
  */
 #include <linux/hrtimer_types.h>
 
+#include <asm/ioctls.h>
 #include <linux/capability.h>
 #include <linux/debugfs.h>
 #include <linux/etherdevice.h>
@@ -32,6 +33,7 @@
 #include <linux/skbuff.h>
 #include <linux/slab.h>
 #include <linux/socket.h>
+#include <linux/sockios.h>
 #include <linux/udp.h>
 #include <linux/workqueue.h>
 #include <net/addrconf.h>

@@ -17,8 +17,11 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #pragma GCC diagnostic ignored "-Wmissing-declarations"
 
+#include "datagram.c"
 #include "genetlink.c"
 #include "inet.c"
+#include "ip.c"
+#include "ipv6.c"
 #include "jiffies.c"
 #include "module.c"
 #include "net_namespace.c"
@@ -32,3 +35,4 @@
 #include "sockptr.c"
 #include "uaccess.c"
 #include "udp.c"
+#include "xfrm.c"

@@ -14,8 +14,9 @@
 const __LOG_PREFIX: &[u8] = b"l2tp_core\0";
 
 pub mod debugfs;
-pub mod inet;
 pub mod genl;
+pub mod inet;
+pub mod inet_socket;
 pub mod lock;
 pub mod module;
 pub mod namespace;

@@ -37,6 +37,8 @@ pub enum Reason {
     NotConnected = c::skb_drop_reason_SKB_DROP_REASON_NO_TX_TARGET,
     /// The packet would be sent through the very tunnel that it comes from.
     Recursion = c::skb_drop_reason_SKB_DROP_REASON_RECURSION_LIMIT,
+    /// An IPsec policy does not accept it.
+    Policy = c::skb_drop_reason_SKB_DROP_REASON_XFRM_POLICY,
     /// Discarded with the queue that it waited in.
     QueuePurge = c::skb_drop_reason_SKB_DROP_REASON_QUEUE_PURGE,
     /// The sequence number is not acceptable.

@@ -24,6 +24,7 @@ pub use config::{Encap, Endpoint, PwType, SessionConfig, TunnelConfig, TunnelSoc
 pub use name::{IfName, Name};
 pub use net::shared::{RcuArc, Shared};
 pub use pseudowire::Pseudowire;
+pub use receive::{receive_ip, socket_closed};
 pub use registry::NetState;
 pub use session::Session;
 pub use stats::Stats;

@@ -17,6 +17,7 @@ use net::{
     rcu::Softirq,
     shared::Shared,
     skb::{Reason, SkBuff},
+    sock::Family,
     time::jiffies,
     udp::{Encapsulation, SocketKey, Verdict},
 };
@@ -57,7 +58,11 @@ impl Encapsulation for L2tpInUdp {
             wire::udp::Frame::V3(header) => {
                 match net.v3_session(header.session_id, Some(socket), softirq.read_side()) {
                     Some(session) if session.version == header.version => {
-                        session.receive_v3(skb, v3::UDP_HEADER_LEN, softirq)
+                        if !skb.may_pull(session.v3_header_len(v3::UDP_HEADER_LEN)) {
+                            return session.invalid(skb);
+                        }
+                        session.receive_v3(skb, v3::UDP_HEADER_LEN, softirq);
+                        Verdict::Consumed
                     }
                     Some(session) => session.invalid(skb),
                     None => Verdict::PassUp(skb),
@@ -67,15 +72,48 @@ impl Encapsulation for L2tpInUdp {
     }
 
     fn destroy(ns: &Namespace, socket: SocketKey) {
-        let Ok(net) = NetState::of(ns) else { return };
-        let tunnel = {
-            let rcu = net::rcu::read_lock();
-            net.tunnel_by_socket(socket, rcu.read_side())
-                .and_then(Shared::try_get)
-        };
-        if let Some(tunnel) = tunnel {
-            Tunnel::socket_closed(&tunnel);
-        }
+        socket_closed(ns, socket);
+    }
+}
+
+/// A data frame that came directly over IP of `family`, and starts with the id of its session, which is `session_id`.
+///
+/// As in every encapsulation the id alone says whose frame it is. What is not of a session is dropped.
+#[inline]
+pub fn receive_ip(
+    ns: &Namespace,
+    session_id: u32,
+    family: Family,
+    mut skb: SkBuff,
+    softirq: Softirq<'_>,
+) {
+    let session = NetState::of(ns)
+        .ok()
+        .and_then(|net| net.v3_session(session_id, None, softirq.read_side()));
+    let Some(session) = session else {
+        return skb.discard(Reason::NoSocket);
+    };
+    if !skb.may_pull(session.v3_header_len(v3::IP_HEADER_LEN)) {
+        return skb.discard(Reason::HeaderTruncated);
+    }
+    // The IP layer has checked the policies of the namespace, but a socket can have its own.
+    let socket = session.tunnel().socket();
+    if socket.has_receive_policy() && !socket.accepts(&skb, family) {
+        return skb.discard(Reason::Policy);
+    }
+    session.receive_v3(skb, v3::IP_HEADER_LEN, softirq);
+}
+
+/// The last user of a socket closes it, which may be a tunnel's. Process context.
+pub fn socket_closed(ns: &Namespace, socket: SocketKey) {
+    let Ok(net) = NetState::of(ns) else { return };
+    let tunnel = {
+        let rcu = net::rcu::read_lock();
+        net.tunnel_by_socket(socket, rcu.read_side())
+            .and_then(Shared::try_get)
+    };
+    if let Some(tunnel) = tunnel {
+        Tunnel::socket_closed(&tunnel);
     }
 }
 
@@ -123,24 +161,21 @@ impl Session {
         Verdict::Consumed
     }
 
-    /// A frame of an L2TPv3 session; what precedes the cookie takes `offset` bytes.
+    /// Length of the header of an L2TPv3 frame of this session, in which `offset` bytes precede the cookie.
     #[inline]
-    fn receive_v3(
-        self: &Shared<Self>,
-        mut skb: SkBuff,
-        offset: usize,
-        softirq: Softirq<'_>,
-    ) -> Verdict {
+    fn v3_header_len(&self, offset: usize) -> usize {
+        offset
+            .wrapping_add(self.peer_cookie().len())
+            .wrapping_add(self.l2spec().len())
+    }
+
+    /// A frame of an L2TPv3 session, with its header in the linear area. What precedes the cookie takes `offset` bytes.
+    #[inline]
+    fn receive_v3(self: &Shared<Self>, skb: SkBuff, offset: usize, softirq: Softirq<'_>) {
         let cookie_len = self.peer_cookie().len();
-        let l2_len = self.l2spec().len();
-        let header_len = offset.wrapping_add(cookie_len).wrapping_add(l2_len);
-        if !skb.may_pull(header_len) {
-            return self.invalid(skb);
-        }
         let received = skb.data().get(offset..).unwrap_or(&[]);
         if cookie_len != 0 && !self.peer_cookie().matches(received) {
-            self.discard(skb, Discard::Cookie, Reason::InvalidProtocol);
-            return Verdict::Consumed;
+            return self.discard(skb, Discard::Cookie, Reason::InvalidProtocol);
         }
         let ns = match self.l2spec() {
             L2Spec::None => None,
@@ -149,8 +184,7 @@ impl Session {
                 .and_then(|rest| rest.first_chunk())
                 .and_then(|word| DefaultSublayer::parse(word).ns),
         };
-        self.receive(skb, ns, header_len, softirq);
-        Verdict::Consumed
+        self.receive(skb, ns, self.v3_header_len(offset), softirq);
     }
 
     /// A frame of this session, whose header takes `header_len` bytes and has the sequence number `ns`.
