@@ -172,10 +172,10 @@ impl<P: Protocol> ProtocolSlot<P> {
                 .iter_mut()
                 .zip(P::NAME.to_bytes().iter().take(31))
             {
-                *to = *from as _;
+                *to = *from;
             }
             proto.owner = this_module::<P::OwnerModule>().as_ptr().cast();
-            proto.obj_size = socket::object_size::<P>() as _;
+            proto.obj_size = socket::object_size::<P>() as c_uint;
         }
         // SAFETY: The structure is initialised and lives as long as the module. No slab cache is asked for.
         to_result(unsafe { c::proto_register(self.proto.get(), 0) })?;
@@ -189,6 +189,12 @@ impl<P: Protocol> ProtocolSlot<P> {
         }
         // INVARIANT: Both are registered.
         registered.map(|()| Registration { slot: self })
+    }
+}
+
+impl<P: Protocol> Default for ProtocolSlot<P> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -115,10 +115,10 @@ impl<P: Protocol> Operations<P> {
             (*sock).state = c::socket_state_SS_UNCONNECTED;
             (*sock).ops = &Self::SOCKET;
             (*sk).sk_protocol = P::NUMBER;
-            (*sk).__sk_common.skc_family = c::PF_PPPOX as _;
-            (*sk).__sk_common.skc_state = c::PPPOX_NONE as _;
+            (*sk).__sk_common.skc_family = c::PF_PPPOX as u16;
+            (*sk).__sk_common.skc_state = c::PPPOX_NONE as u8;
             // Whatever type was asked for.
-            (*sk).sk_type = c::sock_type_SOCK_STREAM as _;
+            (*sk).sk_type = c::sock_type_SOCK_STREAM as u16;
             (*sk).sk_destruct = Some(Self::destruct);
         }
         0
@@ -130,8 +130,8 @@ impl<P: Protocol> Operations<P> {
     unsafe extern "C" fn destruct(sk: *mut c::sock) {
         // SAFETY: Nobody uses the socket any more; `create` initialised `data`.
         unsafe {
-            c::skb_queue_purge_reason(&raw mut (*sk).sk_receive_queue, Reason::QueuePurge as _);
-            c::skb_queue_purge_reason(&raw mut (*sk).sk_write_queue, Reason::QueuePurge as _);
+            c::skb_queue_purge_reason(&raw mut (*sk).sk_receive_queue, Reason::QueuePurge as u32);
+            c::skb_queue_purge_reason(&raw mut (*sk).sk_write_queue, Reason::QueuePurge as u32);
             core::ptr::drop_in_place(&raw mut (*sk.cast::<Object<P>>()).data);
         }
     }
@@ -210,7 +210,7 @@ impl<P: Protocol> Operations<P> {
     unsafe extern "C" fn ioctl(sock: *mut c::socket, command: c_uint, argument: c_ulong) -> c_int {
         from_result(|| {
             // SAFETY: The caller's file keeps the socket.
-            P::ioctl(unsafe { Self::socket(sock) }, command, argument as usize)?;
+            P::ioctl(unsafe { Self::socket(sock) }, command, argument)?;
             Ok(0)
         })
     }
