@@ -136,6 +136,7 @@ unsafe impl<T: PernetState> Sync for PernetSlot<T> {}
 
 impl<T: PernetState> PernetSlot<T> {
     /// An unregistered slot.
+    #[expect(clippy::new_without_default)] // Slots are statics.
     pub const fn new() -> Self {
         Self {
             id: UnsafeCell::new(0),
@@ -194,6 +195,9 @@ impl<T: PernetState> PernetSlot<T> {
         unsafe { c::net_generic(ns.as_ptr(), *T::slot().id.get()) }.cast()
     }
 
+    /// # Safety
+    ///
+    /// Only for the kernel's namespace code.
     unsafe extern "C" fn init(net: *mut c::net) -> c_int {
         // SAFETY: The kernel passes a valid namespace.
         let ns = unsafe { Namespace::from_raw(net) };
@@ -205,6 +209,9 @@ impl<T: PernetState> PernetSlot<T> {
         })
     }
 
+    /// # Safety
+    ///
+    /// Only for the kernel's namespace code.
     unsafe extern "C" fn pre_exit(net: *mut c::net) {
         // SAFETY: The kernel passes a valid namespace.
         let ns = unsafe { Namespace::from_raw(net) };
@@ -213,6 +220,9 @@ impl<T: PernetState> PernetSlot<T> {
         }
     }
 
+    /// # Safety
+    ///
+    /// Only for the kernel's namespace code.
     unsafe extern "C" fn exit(net: *mut c::net) {
         // SAFETY: The kernel passes a valid namespace.
         let ns = unsafe { Namespace::from_raw(net) };

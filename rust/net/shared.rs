@@ -74,11 +74,10 @@ impl<T> Shared<T> {
     /// `head` is the `rcu` field of a `Shared<T>` whose last reference was dropped before the grace period that has ended.
     unsafe extern "C" fn free_rcu(head: *mut c::callback_head) {
         // SAFETY: By the safety requirements `head` lies in a `Shared<T>`.
-        let this =
-            unsafe { kernel::container_of!(Opaque::cast_from(head), Shared<T>, rcu) }.cast_mut();
+        let this = unsafe { kernel::container_of!(Opaque::cast_from(head), Shared<T>, rcu) };
         // SAFETY: The object came out of a `KBox` in `RcuArc::new()`, and nobody can reach it any more: no strong reference
         // is left, and readers that could have found it have finished.
-        drop(unsafe { KBox::from_raw(this) });
+        drop(unsafe { KBox::from_raw(this.cast_mut()) });
     }
 }
 

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
+use crate::namespace::Namespace;
 use core::{
     mem::{align_of, size_of, ManuallyDrop},
     ptr::{null_mut, NonNull},
@@ -67,10 +68,10 @@ impl SkBuff {
     /// `ptr` must be a valid buffer that has one user, which gives it up.
     #[inline]
     pub unsafe fn from_raw(ptr: *mut c::sk_buff) -> Self {
-        // SAFETY: Valid by the safety requirements. INVARIANT: as well.
-        Self {
-            ptr: unsafe { NonNull::new_unchecked(ptr) },
-        }
+        // SAFETY: Valid by the safety requirements.
+        let ptr = unsafe { NonNull::new_unchecked(ptr) };
+        // INVARIANT: As well.
+        Self { ptr }
     }
 
     /// Takes ownership of a buffer that may have other users, by cloning it if it has.
@@ -270,6 +271,20 @@ impl SkBuff {
             {
                 c::skb_dst_drop(self.ptr.as_ptr());
             }
+        }
+    }
+
+    /// Lets go of what a packet may only refer to while it is being processed, so that it can wait: its route, and its device,
+    /// for which the namespace's loopback device stands in.
+    pub fn detach(&mut self, ns: &Namespace) {
+        self.drop_dst();
+        // SAFETY: Valid by the type invariant. A namespace's loopback device is its last to go.
+        unsafe {
+            (*self.ptr.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = (*ns.as_ptr()).loopback_dev;
         }
     }
 

@@ -4,6 +4,7 @@
 //!
 //! C header: [`include/linux/jiffies.h`](srctree/include/linux/jiffies.h)
 
+use kernel::prelude::*;
 use net_bindings as c;
 
 /// Timer ticks since boot.
@@ -21,5 +22,5 @@ pub fn msecs_to_jiffies(msecs: u32) -> u64 {
 /// Converts ticks to milliseconds.
 pub fn jiffies_to_msecs(ticks: u64) -> u32 {
     // SAFETY: A plain function of its argument.
-    unsafe { c::jiffies_to_msecs(ticks as _) }
+    unsafe { c::jiffies_to_msecs(ticks as c_ulong) }
 }

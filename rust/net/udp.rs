@@ -170,7 +170,7 @@ pub fn create(ns: &Namespace, config: &Config) -> Result<SocketHandle> {
     let mut cfg: c::udp_port_cfg = pin_init::zeroed();
     match config {
         Config::V4(ends, checksums) => {
-            cfg.family = c::AF_INET as _;
+            cfg.family = c::AF_INET as u8;
             cfg.__bindgen_anon_1.local_ip.s_addr = u32::from_ne_bytes(ends.local);
             cfg.__bindgen_anon_2.peer_ip.s_addr = u32::from_ne_bytes(ends.peer);
             cfg.local_udp_port = ends.local_port.to_be();
@@ -178,7 +178,7 @@ pub fn create(ns: &Namespace, config: &Config) -> Result<SocketHandle> {
             cfg.set_use_udp_checksums(u32::from(*checksums));
         }
         Config::V6(ends, tx, rx) => {
-            cfg.family = c::AF_INET6 as _;
+            cfg.family = c::AF_INET6 as u8;
             cfg.__bindgen_anon_1.local_ip6.in6_u.u6_addr8 = ends.local;
             cfg.__bindgen_anon_2.peer_ip6.in6_u.u6_addr8 = ends.peer;
             cfg.local_udp_port = ends.local_port.to_be();

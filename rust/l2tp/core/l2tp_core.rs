@@ -36,7 +36,7 @@ use net::{namespace::PernetRegistration, rcu::CallbackBarrier};
 module! {
     type: L2tpCore,
     name: "l2tp_core",
-    authors: ["L2TP for Linux developers"],
+    authors: ["James Chapman <jchapman@katalix.com>"],
     description: "L2TP core",
     license: "GPL",
 }

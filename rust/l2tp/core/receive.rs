@@ -309,7 +309,9 @@ impl Session {
                     sequenced,
                 } => {
                     if resynchronised {
-                        trace::session_seqnum_reset(self.name().padded(), self.ns(), receiver.nr());
+                        // The number that was adopted; Nr is one further already.
+                        let adopted = receiver.width().sub(receiver.nr(), 1);
+                        trace::session_seqnum_reset(self.name().padded(), self.ns(), adopted);
                     }
                     self.advanced(receiver.nr(), sequenced);
                     self.deliver(frame, softirq);

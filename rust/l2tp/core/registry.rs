@@ -287,12 +287,16 @@ impl NetState {
         let _reaping = self.reaping.lock();
         loop {
             let mut devices = UnregisterList::new();
+            // Sessions keep their pseudowires' modules loaded, whose code the end of the devices runs.
+            let closed = PendingList::new();
             let mut any = false;
             for session in self.closing.take_all() {
                 any = true;
                 session.pseudowire().close(&session, &mut devices);
+                closed.push(session);
             }
             devices.finish();
+            drop(closed);
             if !any {
                 return;
             }
