@@ -40,6 +40,10 @@ const ETHERNET_HEADER: u32 = 14;
 const UDP_HEADER: u32 = 8;
 /// MTU of an Ethernet, from which a device's is reckoned if that of the path is not known.
 const ETHERNET_MTU: u32 = 1500;
+/// Headroom in front of the IP header of a packet that an Ethernet driver received: `NET_SKB_PAD` and its Ethernet header.
+const FORWARDED_HEADROOM: u32 = 64 + ETHERNET_HEADER;
+/// The most that a device can ask for so that 64 bytes are reserved (`LL_RESERVED_SPACE()`).
+const MAX_HEADROOM_IN_64: u32 = 49;
 /// What an Ethernet device below the tunnel wants for its header, if the route is not known.
 const LINK_HEADROOM: u32 = 16;
 /// Largest MTU.
@@ -142,7 +146,14 @@ fn dimensions(tunnel: &Tunnel, header_len: usize) -> (u32, u16) {
         .and_then(|route| route.mtu.checked_sub(overhead))
         .filter(|mtu| *mtu <= MAX_MTU)
         .unwrap_or(ETHERNET_MTU.saturating_sub(overhead));
-    // Room for all that will be put in front, so that packets need not be copied for it.
-    let headroom = headers.saturating_add(route.map_or(LINK_HEADROOM, |route| route.link_headroom));
+    // Room for all that will be put in front, so that packets need not be copied for it. What the kernel reserves is a multiple
+    // of 16; a forwarded packet has 78 bytes in front of its IP header. If the headers fit in there, no more than the next lower
+    // multiple may be asked for, else every forwarded packet would be copied for nothing.
+    let needed = headers.saturating_add(route.map_or(LINK_HEADROOM, |route| route.link_headroom));
+    let headroom = if ETHERNET_HEADER.saturating_add(needed) <= FORWARDED_HEADROOM {
+        needed.min(MAX_HEADROOM_IN_64)
+    } else {
+        needed
+    };
     (mtu, u16::try_from(headroom).unwrap_or(u16::MAX))
 }
