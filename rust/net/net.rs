@@ -35,6 +35,7 @@ pub mod shared;
 pub mod skb;
 pub mod sock;
 pub mod sockopt;
+pub mod static_key;
 pub mod time;
 pub mod trace;
 pub mod udp;

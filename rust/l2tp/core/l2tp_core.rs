@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+pub mod log;
 mod name;
 mod pseudowire;
 mod receive;

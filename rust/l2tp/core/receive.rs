@@ -6,6 +6,7 @@
 //! where a frame is known to be ours it is handed up or discarded, and counted.
 
 use crate::{
+    log, log_frame,
     registry::NetState,
     reorder::{Frame, Reorder},
     trace, Session, Tunnel,
@@ -41,6 +42,11 @@ impl Encapsulation for L2tpInUdp {
         mut skb: SkBuff,
         softirq: Softirq<'_>,
     ) -> Verdict {
+        if log::masks::is_enabled() {
+            if let Ok(net) = NetState::of(ns) {
+                log::datagram(net, socket, &mut skb, softirq.read_side());
+            }
+        }
         if !skb.may_pull(MIN_UDP_FRAME) {
             return Verdict::PassUp(skb);
         }
@@ -101,6 +107,7 @@ pub fn receive_ip(
     if socket.has_receive_policy() && !socket.accepts(&skb, family) {
         return skb.discard(Reason::Policy);
     }
+    log_frame!(session.tunnel(), "{}: ip recv\n", skb.data());
     session.receive_v3(skb, v3::IP_HEADER_LEN, softirq);
 }
 
@@ -139,7 +146,18 @@ impl Session {
     fn discard(&self, skb: SkBuff, why: Discard, reason: Reason) {
         let statistics = &self.statistics;
         match why {
-            Discard::Cookie => statistics.rx_cookie_discards.increment(),
+            Discard::Cookie => {
+                let tunnel = self.tunnel();
+                log!(
+                    tunnel,
+                    Data,
+                    info,
+                    "{}: cookie mismatch ({}/{}). Discarding.\n",
+                    tunnel.id(),
+                    self.id()
+                );
+                statistics.rx_cookie_discards.increment()
+            }
             Discard::Sequence => statistics.rx_seq_discards.increment(),
             Discard::Other => {}
         }
@@ -200,6 +218,12 @@ impl Session {
         let length = skb.len() as u32;
         if ns.is_some() || self.recv_seq() || self.send_seq() {
             if let Err(()) = self.follow_sequencing(ns.is_some()) {
+                log!(
+                    self,
+                    Seq,
+                    warn,
+                    "{}: recv data has no seq numbers when required. Discarding.\n"
+                );
                 return self.discard(skb, Discard::Sequence, Reason::OldSequence);
             }
         }
@@ -222,6 +246,12 @@ impl Session {
         if sequenced {
             if lac && !self.send_seq() {
                 trace::session_seqnum_lns_enable(self.name().padded());
+                log!(
+                    self,
+                    Seq,
+                    info,
+                    "{}: requested to enable seq numbers by LNS\n"
+                );
                 self.set_send_seq(true);
             }
             return Ok(());
@@ -234,13 +264,21 @@ impl Session {
                 return Err(());
             }
             trace::session_seqnum_lns_disable(self.name().padded());
+            log!(
+                self,
+                Seq,
+                info,
+                "{}: requested to disable seq numbers by LNS\n"
+            );
             self.set_send_seq(false);
         }
         Ok(())
     }
 
     /// Hands a frame up when its turn comes. One CPU at a time, so that what is put in order stays so.
-    fn receive_in_order(self: &Shared<Self>, frame: Frame, ns: Option<u32>, softirq: Softirq<'_>) {
+    fn receive_in_order(self: &Shared<Self>, mut frame: Frame, ns: Option<u32>, softirq: Softirq<'_>) {
+        // It may have to wait, and be handed up long after its device and route have gone.
+        frame.skb.detach(self.tunnel().socket().namespace());
         let now = jiffies();
         let timeout = self.reorder_timeout();
         let waits = if timeout != 0 {
@@ -255,12 +293,29 @@ impl Session {
         let mut guard = self.reorder.lock();
         let Reorder { receiver, queue } = &mut *guard;
         let pkt_ns = ns.unwrap_or(0);
+        if ns.is_some() {
+            let nr = receiver.nr();
+            log!(
+                self,
+                Seq,
+                debug,
+                "{}: recv data ns={}, session nr={}\n",
+                pkt_ns,
+                nr
+            );
+        }
         match receiver.admit(queue, frame, pending, timeout != 0) {
             Admission::Deliver(frame) => {
                 self.advanced(receiver.nr(), ns.is_some());
                 return self.deliver(frame, softirq);
             }
             Admission::Resynchronised(frame) => {
+                log!(
+                    self,
+                    Seq,
+                    debug,
+                    "{}: several oos packets received. Resetting sequence numbers\n"
+                );
                 trace::session_seqnum_reset(self.name().padded(), self.ns(), pkt_ns);
                 self.advanced(receiver.nr(), true);
                 return self.deliver(frame, softirq);
@@ -268,6 +323,14 @@ impl Session {
             Admission::Queued { out_of_order } => {
                 if out_of_order {
                     self.statistics.rx_oos_packets.increment();
+                    log!(
+                        self,
+                        Seq,
+                        debug,
+                        "{}: pkt {}, inserted before others, reorder_q len={}\n",
+                        pkt_ns,
+                        queue_len(queue)
+                    );
                 }
             }
             Admission::OutsideWindow(frame) => {
@@ -277,6 +340,15 @@ impl Session {
                     receiver.nr(),
                     queue_len(queue),
                 );
+                log!(
+                    self,
+                    Seq,
+                    debug,
+                    "{}: pkt {} len {} discarded, outside window, nr={}\n",
+                    pkt_ns,
+                    frame.length,
+                    receiver.nr()
+                );
                 return self.discard(frame.skb, Discard::Other, Reason::OldSequence);
             }
             Admission::OutOfSequence(frame) => {
@@ -285,6 +357,16 @@ impl Session {
                     pkt_ns,
                     receiver.nr(),
                     queue_len(queue),
+                );
+                log!(
+                    self,
+                    Seq,
+                    debug,
+                    "{}: oos pkt {} len {} discarded, waiting for {}, reorder_q_len={}\n",
+                    pkt_ns,
+                    frame.length,
+                    receiver.nr(),
+                    queue_len(queue)
                 );
                 return self.discard(frame.skb, Discard::Sequence, Reason::OldSequence);
             }
@@ -301,6 +383,16 @@ impl Session {
                         receiver.nr(),
                         queue_len(queue),
                     );
+                    log!(
+                        self,
+                        Seq,
+                        debug,
+                        "{}: oos pkt {} len {} discarded (too old), waiting for {}, reorder_q_len={}\n",
+                        expired.unwrap_or(0),
+                        frame.length,
+                        receiver.nr(),
+                        queue_len(queue)
+                    );
                     self.discard(frame.skb, Discard::Sequence, Reason::OldSequence);
                 }
                 Release::Deliver {
@@ -312,11 +404,29 @@ impl Session {
                         // The number that was adopted; Nr is one further already.
                         let adopted = receiver.width().sub(receiver.nr(), 1);
                         trace::session_seqnum_reset(self.name().padded(), self.ns(), adopted);
+                        log!(
+                            self,
+                            Seq,
+                            debug,
+                            "{}: advancing nr to next pkt: {}\n",
+                            adopted
+                        );
                     }
                     self.advanced(receiver.nr(), sequenced);
                     self.deliver(frame, softirq);
                 }
             }
+        }
+        if let Some(head) = wire::Queue::front(queue) {
+            log!(
+                self,
+                Seq,
+                debug,
+                "{}: holding oos pkt {}, waiting for {}, reorder_q_len={}\n",
+                head.ns.unwrap_or(0),
+                receiver.nr(),
+                queue_len(queue)
+            );
         }
         self.reordering
             .store(!wire::Queue::is_empty(queue), Ordering::Relaxed);
@@ -327,6 +437,7 @@ impl Session {
     fn advanced(&self, nr: u32, sequenced: bool) {
         if sequenced {
             trace::session_seqnum_update(self.name().padded(), self.ns(), nr);
+            log!(self, Seq, debug, "{}: updated nr to {}\n", nr);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Sessions: one pseudowire in a tunnel.
 
 use crate::{
+    log,
     name::{IfName, Name},
     registry::{id_hash, v2_key, NetState},
     reorder::Reorder,
@@ -74,6 +75,7 @@ impl Session {
             Width::Bits24
         };
         let config = *config;
+        log::mask_set(config.debug);
         let name = Name::format(fmt!("sess {}/{}", tunnel.id(), id));
         RcuArc::new::<Error>(
             try_pin_init!(Self {
@@ -208,7 +210,9 @@ impl Session {
     #[inline]
     pub(crate) fn take_ns(&self) -> u32 {
         // 2^32 is a multiple of the number of sequence numbers, so the counter may wrap.
-        self.ns.fetch_add(1, Ordering::Relaxed) & self.template.width().mask()
+        let ns = self.ns.fetch_add(1, Ordering::Relaxed) & self.template.width().mask();
+        log!(self, Seq, debug, "{}: updated ns to {}\n", self.ns());
+        ns
     }
 
     /// Our session id.
@@ -362,6 +366,7 @@ impl Session {
 
     /// Sets the mask of `L2TP_MSG_*`.
     pub fn set_debug(&self, mask: u32) {
+        log::mask_set(mask);
         self.debug.store(mask, Ordering::Relaxed);
     }
 

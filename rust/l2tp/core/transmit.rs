@@ -2,7 +2,7 @@
 
 //! Transmission: from a pseudowire's payload to the IP layer.
 
-use crate::{trace, Encap, Session};
+use crate::{log, log_frame, trace, Encap, Session};
 use net::{
     inet::Path,
     rcu::Softirq,
@@ -85,6 +85,11 @@ impl Session {
         skb.clear_cb();
         skb.reset_conntrack();
         let len = skb.len();
+        match ns {
+            Some(ns) => log!(self, Data, debug, "{}: send {} bytes, ns={}\n", len, ns),
+            None => log!(self, Data, debug, "{}: send {} bytes\n", len),
+        }
+        log_frame!(self, "{}: xmit\n", skb.data());
         match tunnel.encap() {
             Encap::Udp => path.send_udp(skb)?,
             Encap::Ip => {

@@ -4,6 +4,7 @@
 
 use crate::{
     config::TunnelSocket,
+    log,
     name::Name,
     receive::L2tpInUdp,
     registry::{socket_hash, NetState},
@@ -138,6 +139,7 @@ impl Tunnel {
         socket: Socket,
     ) -> impl PinInit<Self, Error> {
         let (net, config) = (net.clone(), *config);
+        log::mask_set(config.debug);
         let name = Name::format(fmt!("tunl {}", config.id));
         try_pin_init!(Self {
             socket,
@@ -182,7 +184,9 @@ impl Tunnel {
         teardown.done = true;
         trace::delete_tunnel(this.name().padded());
         this.sessions.lock().open = false;
+        log!(this, Control, info, "{}: closing all sessions...\n");
         while let Some(session) = this.next_session(0) {
+            log!(session, Control, info, "{}: closing session\n");
             Session::delete(&session);
         }
         if this.encap == Encap::Udp {
@@ -197,6 +201,7 @@ impl Tunnel {
     /// That is deletion's own doing if the kernel made the socket.
     pub fn socket_closed(this: &RcuArc<Self>) {
         if !this.is_dead() {
+            log!(this, Control, info, "{}: closing...\n");
             Self::delete(this);
         }
     }
@@ -255,6 +260,7 @@ impl Tunnel {
 
     /// Sets the mask of `L2TP_MSG_*`.
     pub fn set_debug(&self, mask: u32) {
+        log::mask_set(mask);
         self.debug.store(mask, Ordering::Relaxed);
     }
 

@@ -8,6 +8,7 @@ use kernel::{
     sync::Arc, //
 };
 use l2tp_core::{
+    log_frame,
     Pseudowire,
     RcuArc,
     Session,
@@ -41,7 +42,7 @@ impl Pseudowire for EthernetPseudowire {
     #[inline]
     fn receive(
         &self,
-        _session: &Shared<Session>,
+        session: &Shared<Session>,
         mut skb: SkBuff,
         length: u32,
         softirq: Softirq<'_>,
@@ -50,6 +51,7 @@ impl Pseudowire for EthernetPseudowire {
             skb.discard(Reason::DeviceNotReady);
             return;
         };
+        log_frame!(session, "{}: eth recv\n", skb.data());
         skb.scrub_decapsulated();
         device.receive(skb, length, softirq);
     }

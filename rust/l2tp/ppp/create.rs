@@ -5,6 +5,7 @@
 use crate::pseudowire::PppPseudowire;
 use kernel::prelude::*;
 use l2tp_core::{
+    log,
     Pseudowire,
     RcuArc,
     Session,
@@ -29,6 +30,8 @@ impl PseudowireOps for Ppp {
         let pseudowire: KBox<dyn Pseudowire> =
             KBox::new(PppPseudowire::without_socket()?, GFP_KERNEL)?;
         let session = Session::new(tunnel, session_id, peer_session_id, config, pseudowire)?;
-        Session::register(&session)
+        Session::register(&session)?;
+        log!(session, Control, info, "{}: created\n");
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::socket::{
 };
 use kernel::prelude::*;
 use l2tp_core::{
+    log,
     RcuArc,
     Session, //
 };
@@ -53,20 +54,45 @@ pub(crate) fn set(socket: &PppSocket, level: c_int, option: c_int, value: &Optio
     let session = session(socket)?;
     if is_management(&session) {
         match option {
-            // CAST: A mask.
-            DEBUG => session.tunnel().set_debug(value as u32),
+            DEBUG => {
+                let tunnel = session.tunnel();
+                // CAST: A mask.
+                tunnel.set_debug(value as u32);
+                log!(tunnel, Control, info, "{}: set debug={:x}\n", value as u32);
+            }
             _ => return Err(ENOPROTOOPT),
         }
         return Ok(());
     }
     match option {
-        // CAST: A mask.
-        DEBUG => session.set_debug(value as u32),
-        RECVSEQ => session.set_recv_seq(switch(value)?),
-        SENDSEQ => session.set_send_seq(switch(value)?),
-        LNSMODE => session.set_lns_mode(switch(value)?),
-        // CAST: A negative time is a very long one.
-        REORDERTO => session.set_reorder_timeout_ms(u64::from(value as u32)),
+        DEBUG => {
+            // CAST: A mask.
+            session.set_debug(value as u32);
+            log!(session, Control, info, "{}: set debug={:x}\n", value as u32);
+        }
+        RECVSEQ => {
+            session.set_recv_seq(switch(value)?);
+            log!(session, Control, info, "{}: set recv_seq={}\n", value);
+        }
+        SENDSEQ => {
+            session.set_send_seq(switch(value)?);
+            log!(session, Control, info, "{}: set send_seq={}\n", value);
+        }
+        LNSMODE => {
+            session.set_lns_mode(switch(value)?);
+            log!(session, Control, info, "{}: set lns_mode={}\n", value);
+        }
+        REORDERTO => {
+            // CAST: A negative time is a very long one.
+            session.set_reorder_timeout_ms(u64::from(value as u32));
+            log!(
+                session,
+                Control,
+                info,
+                "{}: set reorder_timeout={}\n",
+                value
+            );
+        }
         _ => return Err(ENOPROTOOPT),
     }
     Ok(())
@@ -83,23 +109,26 @@ pub(crate) fn get(
         return Err(EINVAL);
     }
     let session = session(socket)?;
-    let value = if is_management(&session) {
-        match option {
-            // CAST: A mask.
-            DEBUG => session.tunnel().debug() as c_int,
-            _ => return Err(ENOPROTOOPT),
+    if is_management(&session) {
+        let tunnel = session.tunnel();
+        if option != DEBUG {
+            return Err(ENOPROTOOPT);
         }
-    } else {
-        match option {
-            // CAST: A mask.
-            DEBUG => session.debug() as c_int,
-            RECVSEQ => session.recv_seq().into(),
-            SENDSEQ => session.send_seq().into(),
-            LNSMODE => session.lns_mode().into(),
-            // CAST: As it was set.
-            REORDERTO => session.reorder_timeout_ms() as c_int,
-            _ => return Err(ENOPROTOOPT),
-        }
+        let mask = tunnel.debug();
+        log!(tunnel, Control, info, "{}: get debug={:x}\n", mask);
+        // CAST: A mask.
+        return buffer.put_int(mask as c_int);
+    }
+    let (name, value) = match option {
+        // CAST: A mask.
+        DEBUG => ("debug", session.debug() as c_int),
+        RECVSEQ => ("recv_seq", session.recv_seq().into()),
+        SENDSEQ => ("send_seq", session.send_seq().into()),
+        LNSMODE => ("lns_mode", session.lns_mode().into()),
+        // CAST: As it was set.
+        REORDERTO => ("reorder_timeout", session.reorder_timeout_ms() as c_int),
+        _ => return Err(ENOPROTOOPT),
     };
+    log!(session, Control, info, "{}: get {}={}\n", name, value);
     buffer.put_int(value)
 }

@@ -21,6 +21,7 @@ use kernel::{
     sync::SetOnce, //
 };
 use l2tp_core::{
+    log,
     Pseudowire,
     RcuArc,
     Session,
@@ -148,6 +149,7 @@ impl PppPseudowire {
 /// A frame arrived for a session that has no socket.
 #[cold]
 fn no_socket(session: &Session, skb: SkBuff) {
+    log!(session, Data, info, "{}: no socket\n");
     static LIMIT: RateLimit = RateLimit::new();
     if LIMIT.allows() {
         pr_warn!("{}: no socket in recv\n", session.name());
@@ -161,7 +163,7 @@ impl Pseudowire for PppPseudowire {
         &self,
         session: &Shared<Session>,
         mut skb: SkBuff,
-        _length: u32,
+        length: u32,
         softirq: Softirq<'_>,
     ) {
         let Some(socket) = self.socket.get(softirq.read_side()) else {
@@ -172,10 +174,26 @@ impl Pseudowire for PppPseudowire {
             skb.pull(2);
         }
         if socket.is_bound() {
+            log!(
+                session,
+                Data,
+                debug,
+                "{}: recv {} byte data frame, passing to ppp\n",
+                length
+            );
             socket.channel().input(skb, softirq.read_side());
-        } else if let Err(skb) = socket.queue(skb) {
-            session.count_receive_error();
-            drop(skb);
+        } else {
+            log!(
+                session,
+                Data,
+                debug,
+                "{}: recv {} byte data frame, passing to L2TP socket\n",
+                length
+            );
+            if let Err(skb) = socket.queue(skb) {
+                session.count_receive_error();
+                drop(skb);
+            }
         }
     }
 
