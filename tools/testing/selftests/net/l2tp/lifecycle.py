@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Lifetimes: closing sockets, deleting under traffic, immediate re-creation, races, unloading."""
 import array
+import collections
 import os
 import random
 import socket
@@ -13,6 +14,7 @@ from lib import child, impl, ktap
 from lib import l2tp as L
 from lib.genl import string, u8
 from lib.netns import NetNS, sh, wait_for
+from lib.tracing import EVENTS, Trace
 
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
 SECONDS = 3             # of each race
@@ -455,6 +457,47 @@ def _():
     impl.load("l2tp_debugfs")
     with Workers(creating, creating, owning, deleting, deleting, looking):
         time.sleep(SECONDS)
+
+
+@ktap.case("everything that was registered is freed in the end")
+def _():
+    tidy()
+    if not os.path.isdir(EVENTS):
+        ktap.skip("no l2tp trace events")
+    trace = Trace(8)
+    one, peer = tunnel_socket(99, 99)
+
+    def churn(rng):
+        with L.L2tp(netns=ns) as mine:
+            for _ in range(5):
+                tid, sid = rng.randrange(3), rng.randrange(5)
+                mine.try_tunnel_create(tid, 1, fd=0xffffffff)
+                mine.try_session_create(tid, sid, 1)
+                mine.try_session_create(tid, rng.randrange(5), 1, ifname="lo")
+                mine.try_session_get(tid, sid)
+                mine.sessions()
+                mine.try_session_delete(tid, sid)
+                if rng.random() < 0.3:
+                    mine.try_tunnel_delete(tid)
+
+    def sending(rng):
+        for version in (3, 2, 0):
+            for sid in range(6):
+                peer.send(struct.pack(">HHII", version, 0, sid, 0) + bytes(60))
+    with Workers(churn, churn, sending):
+        time.sleep(SECONDS)
+    one.close()
+    settled()
+
+    def left():
+        seen = trace.events()
+        made = collections.Counter(t.split(":")[0] for e, t in seen if e.startswith("register_"))
+        gone = collections.Counter(t for e, t in seen if e.startswith("free_"))
+        return made - gone, sum(made.values())
+    wait_for(lambda: not left()[0], 10)
+    missing, made = left()
+    ktap.ok(made > 50, f"{made} registered")
+    ktap.eq(dict(missing), {}, f"of {made} registered not freed")
 
 
 @ktap.case("unloading, loading and creating at the same time")

@@ -4,10 +4,11 @@
 import struct
 import time
 
-from lib import kmsg, ktap
+from lib import impl, kmsg, ktap
 from lib import l2tp as L
 from lib.netns import NetNS, wait_for
 
+impl.load("l2tp_eth")       # what it says at load is no matter here
 ns = NetNS()
 ktap.at_exit(ns.delete)
 nl = L.L2tp(netns=ns)

@@ -9,13 +9,8 @@ import time
 
 from lib import child, ktap
 from lib import l2tp as L
-from lib.genl import u8, u32
-from lib.netns import NetNS, sh, wait_for
-
-TRACING = "/sys/kernel/tracing"
-if not os.path.exists(TRACING + "/events"):
-    sh(f"mount -t tracefs tracefs {TRACING}", check=False)
-EVENTS = f"{TRACING}/events/l2tp"
+from lib.netns import NetNS, wait_for
+from lib.tracing import EVENTS, TRACING, Trace
 
 ns = NetNS()
 ktap.at_exit(ns.delete)
@@ -46,39 +41,6 @@ FORMATS = {
     "session_pkt_outside_rx_window": "%s: pkt_ns=%u my_nr=%u reorder_q_len=%u",
     "session_pkt_oos": "%s: pkt_ns=%u my_nr=%u reorder_q_len=%u",
 }
-
-
-class Trace:
-    """A trace instance with all l2tp events on."""
-
-    def __init__(self):
-        self.dir = f"{TRACING}/instances/l2tp{os.getpid()}"
-        os.mkdir(self.dir)
-        ktap.cleanup(self.close)
-        self.write("events/l2tp/enable", "1")
-        self.seen = []
-
-    def write(self, name, value):
-        with open(f"{self.dir}/{name}", "w", encoding="ascii") as file:
-            file.write(value)
-
-    def close(self):
-        self.write("events/l2tp/enable", "0")
-        os.rmdir(self.dir)
-
-    def events(self):
-        """[(event, text)] so far."""
-        with open(self.dir + "/trace", encoding="ascii") as file:
-            rows = [re.match(r".*?\d+\.\d+: (\w+): (.*)", line) for line in file if line[0] != "#"]
-        return [(row[1], row[2].rstrip()) for row in rows if row]
-
-    def named(self, *names):
-        return [e for e in self.events() if e[0] in names]
-
-    def expect(self, event, *texts):
-        """Exactly these texts of that event, in order; waits for them."""
-        wait_for(lambda: len(self.named(event)) >= len(texts), 5)
-        ktap.eq([text for _, text in self.named(event)], list(texts), event)
 
 
 def need():
