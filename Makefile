@@ -2,7 +2,7 @@
 #
 # What a person can ask for. The modules themselves are described by Kbuild; the work is done by scripts in tools/.
 
-.PHONY: help setup modules install uninstall demo shell test lint fmt doc clean
+.PHONY: help setup modules install uninstall demo demo-ppp shell test lint fmt doc clean
 .DEFAULT_GOAL := help
 export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT
 # Variables not given must not reach the scripts as empty ones.
@@ -14,6 +14,7 @@ help:
 #: Linux L2TP in Rust: modules for an unmodified Debian kernel
 #:
 #:   make demo          boot a stock kernel in a VM and carry traffic through the Rust modules (ENCAP=udp|udp6|ip|ip6)
+#:   make demo-ppp      the same for an L2TPv2 call: two xl2tpd daemons, pppd, ppp devices
 #:   make test          host tests, lint, then all tests in the VM (TESTS="name..." for some of them)
 #:   make shell         an interactive VM with the modules loaded
 #:
@@ -47,7 +48,7 @@ install: modules
 uninstall:
 	@tools/build/install --remove
 
-demo shell: $(if $(filter c,$(IMPL)),,modules)
+demo demo-ppp shell: $(if $(filter c,$(IMPL)),,modules)
 	@tools/testing/demo/$@
 
 test:
