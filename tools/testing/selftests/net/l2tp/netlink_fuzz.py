@@ -11,6 +11,7 @@ modules that one of them lacks must be kept from loading in the other.
 import os
 import random
 import socket
+import struct
 
 from lib import genl, ktap
 from lib import l2tp as L
@@ -184,13 +185,14 @@ def tell(*lines):
 
 
 def values(data):
-    """{type: first integer} of a request's sound attributes, the last of a type counting."""
-    got = {}
-    try:
-        for attr in genl.parse_attrs(data):
-            got[attr.type] = attr.data
-    except ValueError:
-        pass
+    """{type: data} of a request up to its first malformed attribute, the last of a type counting."""
+    got, at = {}, 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4 or at + length > len(data):
+            break
+        got[kind & 0x3fff] = data[at + 4:at + length]
+        at += (length + 3) & ~3
     return got
 
 
