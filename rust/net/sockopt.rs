@@ -65,8 +65,8 @@ impl<'a> OptionBuffer<'a> {
     /// `opt` must be what the socket layer passes to a protocol's `getsockopt_iter`, for `'a`.
     #[inline]
     pub(crate) unsafe fn from_raw(opt: *mut c::sockopt_t) -> Self {
-        // SAFETY: By the safety requirements it is valid, and nobody else's during the call.
         Self {
+            // SAFETY: By the safety requirements it is valid, and nobody else's during the call.
             opt: unsafe { &mut *opt },
         }
     }
