@@ -232,7 +232,7 @@ def _():
         if cmd == L.SESSION_CREATE and duplicates(data) or \
                 cmd == L.TUNNEL_CREATE and (short_address(data) or odd_version(data)):
             continue
-        before = nl.tunnels()
+        before, sessions = nl.tunnels(), nl.sessions()
         answer = nl.do(cmd, data)
         if cmd == L.SESSION_CREATE and not answer.errno:
             got = values(data)
@@ -247,6 +247,8 @@ def _():
                 answer.errno and cmd == L.SESSION_CREATE:
             if cmd == L.TUNNEL_DELETE:
                 wait_for(lambda: len(nl.tunnels()) < len(before), 10, "tunnel gone")
+            elif cmd == L.SESSION_DELETE:       # id 0 of v2 is not listed
+                wait_for(lambda: len(nl.sessions()) < len(sessions), 0.5)
             settle()
         if step % 50 == 0:
             tell(*("  tunnel " + shape(m) for m in nl.dump(L.TUNNEL_GET).messages),
