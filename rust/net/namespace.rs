@@ -5,7 +5,14 @@
 //! C headers: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h),
 //! [`include/net/netns/generic.h`](srctree/include/net/netns/generic.h)
 
-use core::{cell::UnsafeCell, marker::PhantomData, mem::size_of, ops::Deref, ptr::NonNull};
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    mem::size_of,
+    ops::Deref,
+    ptr::NonNull,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use kernel::{
     error::{from_result, to_result},
     prelude::*,
@@ -108,11 +115,22 @@ pub trait PernetState: Send + Sync + Sized + 'static {
     fn new(ns: &Namespace) -> Result<Arc<Self>>;
 
     /// The namespace begins to exit: nobody can enter it any more. Runs before the hooks of all other modules that come after,
-    /// and before any device is unregistered because of the exit.
+    /// and before any device is unregistered because of the exit. Packets can still arrive.
+    ///
+    /// After this the state is not found any more, and ends when all that may have found it before are done: those who hold a
+    /// socket or device of the namespace, or are in an RCU read-side critical section.
     fn pre_exit(_this: &Arc<Self>, _ns: &Namespace) {}
 
     /// The namespace is gone after this.
     fn exit(_this: &Arc<Self>, _ns: &Namespace) {}
+}
+
+/// What the kernel allocates for a module in each namespace, zeroed.
+struct Area<T> {
+    /// Whether the state can be found.
+    open: AtomicBool,
+    /// The state, from `init()` to `exit()`.
+    state: Option<Arc<T>>,
 }
 
 /// Where a module finds its [`PernetState`]: a `static`, registered as a pernet *device* subsystem while the module is loaded.
@@ -162,7 +180,7 @@ impl<T: PernetState> PernetSlot<T> {
             ops.pre_exit = Some(Self::pre_exit);
             ops.exit = Some(Self::exit);
             ops.id = self.id.get();
-            ops.size = size_of::<Option<Arc<T>>>();
+            ops.size = size_of::<Area<T>>();
         }
         // SAFETY: The operations live as long as the module and are not moved.
         let err = to_result(unsafe { c::register_pernet_device(self.ops.get()) });
@@ -182,15 +200,20 @@ impl<T: PernetState> PernetSlot<T> {
         if id == 0 {
             return None;
         }
-        // SAFETY: The namespace is alive, and `id` was given out for an area of one `Option<Arc<T>>`.
-        let area = unsafe { c::net_generic(ns.as_ptr(), id) }.cast::<Option<Arc<T>>>();
-        // SAFETY: The area is the kernel's for as long as the namespace; it holds null, or the state from `init()`. Its
-        // `Arc` stays valid for the borrow of the namespace: `exit()` runs when nobody can use the namespace any more, or
-        // when the module goes, which its users keep from happening.
-        unsafe { area.as_ref() }?.as_ref()
+        // SAFETY: The namespace is alive, and `id` was given out for an `Area`, which lives as long as that; or null, before.
+        unsafe {
+            let area = c::net_generic(ns.as_ptr(), id).cast::<Area<T>>();
+            if area.is_null() || !(*area).open.load(Ordering::Acquire) {
+                return None;
+            }
+            // The state stays until a grace period after `open` was cleared, which is in `pre_exit()`: after the last socket
+            // that keeps the namespace, or the last user of the module. Who uses the state for longer holds one of these.
+            let state = &(*area).state;
+            state.as_ref()
+        }
     }
 
-    fn area(ns: &Namespace) -> *mut Option<Arc<T>> {
+    fn area(ns: &Namespace) -> *mut Area<T> {
         // SAFETY: Called from the hooks, where the namespace is alive and the identifier is set.
         unsafe { c::net_generic(ns.as_ptr(), *T::slot().id.get()) }.cast()
     }
@@ -203,8 +226,12 @@ impl<T: PernetState> PernetSlot<T> {
         let ns = unsafe { Namespace::from_raw(net) };
         from_result(|| {
             let state = T::new(ns)?;
-            // SAFETY: The area is ours, zeroed (which is `None`), and not used by anybody before this.
-            unsafe { Self::area(ns).write(Some(state)) };
+            // SAFETY: The area is ours, zeroed, and nobody looks at the state before it is open.
+            unsafe {
+                let area = Self::area(ns);
+                (&raw mut (*area).state).write(Some(state));
+                (*area).open.store(true, Ordering::Release);
+            }
             Ok(0)
         })
     }
@@ -217,6 +244,8 @@ impl<T: PernetState> PernetSlot<T> {
         let ns = unsafe { Namespace::from_raw(net) };
         if let Some(state) = T::slot().get(ns) {
             T::pre_exit(state, ns);
+            // SAFETY: The area is valid as long as the namespace.
+            unsafe { (*Self::area(ns)).open.store(false, Ordering::Release) };
         }
     }
 
@@ -226,8 +255,8 @@ impl<T: PernetState> PernetSlot<T> {
     unsafe extern "C" fn exit(net: *mut c::net) {
         // SAFETY: The kernel passes a valid namespace.
         let ns = unsafe { Namespace::from_raw(net) };
-        // SAFETY: Written by `init()`, and nobody else can use the namespace any more.
-        if let Some(state) = unsafe { (*Self::area(ns)).take() } {
+        // SAFETY: Written by `init()`, and the kernel has waited for a grace period since `pre_exit()`: nobody else uses it.
+        if let Some(state) = unsafe { (&raw mut (*Self::area(ns)).state).replace(None) } {
             T::exit(&state, ns);
         }
     }
