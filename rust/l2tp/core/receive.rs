@@ -276,7 +276,12 @@ impl Session {
     }
 
     /// Hands a frame up when its turn comes. One CPU at a time, so that what is put in order stays so.
-    fn receive_in_order(self: &Shared<Self>, mut frame: Frame, ns: Option<u32>, softirq: Softirq<'_>) {
+    fn receive_in_order(
+        self: &Shared<Self>,
+        mut frame: Frame,
+        ns: Option<u32>,
+        softirq: Softirq<'_>,
+    ) {
         // It may have to wait, and be handed up long after its device and route have gone.
         frame.skb.detach(self.tunnel().socket().namespace());
         let now = jiffies();
