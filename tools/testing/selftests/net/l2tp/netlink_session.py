@@ -153,13 +153,14 @@ def _():
         ktap.eq(nl.sessions(), [], "dump")
 
 
-@ktap.case("id: sessions of tunnels with versions other than 2 and 3 are made but never found")
+@ktap.case("id: sessions of tunnels with versions other than 2 and 3 are made, not found by id")
 def _():
     for version in (0, 1, 4, 255):
         tunnels(1, version=version)
         ktap.eq(nl.try_session_create(1, 11, 12), "ok", f"version {version}")
         ktap.eq(nl.try_session_get(1, 11), "ENODEV", f"version {version}: get")
-        ktap.eq(nl.sessions(), [], f"version {version}: dump")
+        ktap.eq(nl.sessions(), impl.differs("sessions of odd tunnel versions are dumped", c=[],
+                                            rust=[(1, 11)]), f"version {version}: dump")
         ktap.eq(devices(), ["l2tpeth0"], f"version {version}: device")
         nl.tunnel_gone(1)
         wait_for(lambda: not devices(), what="device gone")
