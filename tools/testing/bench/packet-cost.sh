@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# packet-cost.sh: in the guest, instructions per packet of an Ethernet session over UDP, transmit and receive apart.
+# packet-cost.sh: in the guest, instructions per packet of an Ethernet session over UDP (ENCAP=ip: over IP), transmit and
+# receive apart.
 #
 # Run with `tools/testing/vm/run --icount`: then a nanosecond of guest time is an instruction. pktgen sends 60-byte frames from
 # namespace a to b, as far as: the veth's far end (for `plain`, straight into the veth), the far end of the veth with the tunnel
@@ -10,11 +11,16 @@
 #
 # Arguments: ip|ip6 outer family (default ip), options for the session (default none), packets (default 20000)
 set -e
-family=${1:-ip} options=$2 packets=${3:-20000}
+family=${1:-ip} options=$2 packets=${3:-20000} encap=${ENCAP:-udp}
 
 die() { echo "packet-cost: $*" >&2; exit 1; }
 in_a() { ip netns exec a "$@"; }
 
+case $encap in
+udp) ports="udp_sport 5000 udp_dport 5000" ;;
+ip) ports= ;;
+*) die "the encapsulation is udp or ip" ;;
+esac
 modprobe -a l2tp_eth pktgen veth
 for ns in a b; do ip netns add $ns; ip -n $ns link set lo up; done
 ip link add va netns a type veth peer name vb netns b
@@ -27,8 +33,8 @@ ip -n a addr add $a/$len dev va nodad 2>/dev/null || ip -n a addr add $a/$len de
 ip -n b addr add $b/$len dev vb nodad 2>/dev/null || ip -n b addr add $b/$len dev vb
 ip -n a link set va up
 ip -n b link set vb up
-ip -n a l2tp add tunnel tunnel_id 1 peer_tunnel_id 2 encap udp local $a remote $b udp_sport 5000 udp_dport 5000
-ip -n b l2tp add tunnel tunnel_id 2 peer_tunnel_id 1 encap udp local $b remote $a udp_sport 5000 udp_dport 5000
+ip -n a l2tp add tunnel tunnel_id 1 peer_tunnel_id 2 encap $encap local $a remote $b $ports
+ip -n b l2tp add tunnel tunnel_id 2 peer_tunnel_id 1 encap $encap local $b remote $a $ports
 ip -n a l2tp add session name la tunnel_id 1 session_id 11 peer_session_id 22 $options
 ip -n b l2tp add session name lb tunnel_id 2 session_id 22 peer_session_id 11 $options
 ip -n a link set la up
