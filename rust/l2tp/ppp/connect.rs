@@ -115,6 +115,8 @@ fn connect_to(socket: &PppSocket, tunnel: &RcuArc<Tunnel>, ids: &Ids) -> Result 
     if !is_management(&session) {
         if let Err(error) = locked.register_channel(&channel(tunnel, &session)) {
             if new {
+                // The session is closed later, maybe when our socket is gone.
+                pseudowire.keep_module();
                 Session::delete(&session);
             } else {
                 pseudowire.give_back();

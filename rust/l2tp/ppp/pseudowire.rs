@@ -93,7 +93,8 @@ impl PppPseudowire {
         Self::new(TAKEN)
     }
 
-    fn keep_module(&self) {
+    /// Keeps the module loaded for as long as the session exists. To be called while a socket, or a caller, does that.
+    pub(crate) fn keep_module(&self) {
         if let Some(module) = ModuleRef::try_get(this_module::<LocalModule>()) {
             self.module.populate(module);
         }
