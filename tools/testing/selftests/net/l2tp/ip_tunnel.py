@@ -5,7 +5,7 @@
 import socket
 import struct
 
-from lib import datapath, impl, ktap, l2tp, l2tpip, netns
+from lib import datapath, impl, ktap, l2tp, l2tpip, netns, pppox
 from lib import l2tpwire as wire
 from lib.datapath import ADDR, new_tag
 from lib.l2tpip import Sock, address, control_message
@@ -257,6 +257,30 @@ def kernel_sockets(bed, family):
         ktap.eq(bed.nl.try_tunnel_create(82, 1, fd=0xffffffff, encap=l2tp.IP), "ok", "no addresses at all")
         ktap.eq(bed.nl.tunnel_get(82).get(l2tp.IP_DADDR).data, socket.inet_aton("127.0.0.1"), "peer")
         bed.nl.tunnel_delete(82)
+
+
+@case("PPP sessions")
+def ppp(bed, family):
+    datapath.have_ppp()
+    frame = b"\xc0\x21\x09\x01\x00\x08" + bytes(4)
+    for number, make in enumerate((lambda tid: managed(bed, family, tid)[0], lambda tid: unmanaged(bed, family, tid))):
+        tun = make(85 + number)
+        for sid, cookie in ((560 + 10 * number, b""), (561 + 10 * number, b"12345678")):
+            what = f"{'un' * number}managed, cookie {cookie}"
+            bed.nl.session_create(tun.tid, sid, sid + 1, pw=l2tp.PW_PPP, l2spec=1, cookie=cookie or None,
+                                  peer_cookie=cookie or None)
+            s = pppox.Pppox(netns=bed.ns)
+            ktap.cleanup(s.close)
+            s.connect(pppox.V3(-1, tun.tid, sid, tun.ptid, sid + 1))
+            bed.far_wire.drain()
+            s.send(frame)
+            want = wire.v3(sid + 1, b"\xff\x03" + frame, cookie=cookie, l2ss=0, udp_encap=False)
+            ktap.eq([p.payload.hex() for p in bed.sent(1, proto=PROTOCOL)], [want.hex()], f"{what}: sent")
+            for lead in (b"\xff\x03", b""):
+                inject(bed, family, wire.v3(sid, lead + frame, cookie=cookie, l2ss=0, udp_encap=False))
+                bed.fence()
+                ktap.eq(s.recv(), frame, f"{what}: received, {lead.hex() or 'nothing'} in front")
+            s.close()
 
 
 @case("frames larger than the path")
