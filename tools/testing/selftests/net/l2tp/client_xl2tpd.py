@@ -78,7 +78,7 @@ pppoptfile = OPTIONS
 """, userspace)
 
 
-def lac(space, where, userspace=False, names=("lns",), extra=""):
+def lac(space, where, userspace=False, names=("lns",), redial="no"):
     return Daemon(space, where, "lac", "".join(f"""
 [lac {name}]
 lns = 10.0.0.2
@@ -86,8 +86,9 @@ require authentication = no
 require chap = no
 ppp debug = yes
 pppoptfile = OPTIONS
-redial = no
-{extra}
+redial = {redial}
+redial timeout = 3
+max redials = 5
 """ for name in names), userspace)
 
 
@@ -168,7 +169,7 @@ def _():
     a, b, one, two = call()
     b.run(["pkill", "-TERM", "-f", "pppd .*192.168.50.1:"], check=False)
     gone(a, b)
-    ktap.eq((sessions(a), sessions(b)), (0, 0), "sessions")
+    ktap.ok(netns.wait_for(lambda: sessions(a) + sessions(b) == 0, 10), "sessions")
     one.tell("c lns")
     ktap.ok(netns.wait_for(lambda: up(a), 30), "another call")
 
@@ -197,16 +198,17 @@ def _():
 
 @ktap.case("many calls at the same time")
 def _():
-    count = 12
+    count = 8
     a, b = setup()
     where = program.directory()
     two = lns(b, where)
-    one = lac(a, where, names=[f"n{n}" for n in range(count)])
+    # pppd may give up when the machine is busy.
+    one = lac(a, where, names=[f"n{n}" for n in range(count)], redial="yes")
     for n in range(count):
         one.tell(f"c n{n}")
-        time.sleep(0.2)
+        time.sleep(0.5)
     ktap.ok(netns.wait_for(lambda: sum(up(a, d) for d in ppp_devices(a)) == count, 90),
-            f"{sum(up(a, d) for d in ppp_devices(a))} of {count} calls")
+            f"{sum(up(a, d) for d in ppp_devices(a))} of {count} calls\n{one.program.output(40)}")
     ktap.eq((sessions(a), sessions(b)), (count, count), "sessions")
     results = []
     threads = [threading.Thread(target=lambda d=d: results.append(
@@ -216,8 +218,8 @@ def _():
     for thread in threads:
         thread.join()
     ktap.eq(results.count(True), count, "calls with answers")
-    two.stop()
     one.stop()
+    two.stop()
     gone(a, b)
     no_tunnels(a, b)
 
