@@ -86,13 +86,16 @@ for name, version, attrs, want in (
     ktap.add(f"create: {name}: {want}", create_gives, version, attrs, want)
 
 
-@ktap.case("create: refusals carry no extended ack: neither text nor offset nor missing type")
+@ktap.case("create: refusals carry no text, though they may say which attribute it is")
 def _():
     tunnels(1)
     for attrs in (b"", SID + PSID + ETH, ID + PSID + ETH, NO_PW, NO_PW + u16(L.PW_TYPE, 12),
                   NO_PW + u16(L.PW_TYPE, 4), BASE + u8(L.L2SPEC_TYPE, 2), u32(L.CONN_ID, 2) + SID):
         extack = nl.do(L.SESSION_CREATE, attrs).extack
-        ktap.eq((extack.msg, extack.offset, extack.miss_type), (None, None, None), attrs.hex())
+        ktap.eq(extack.msg, None, attrs.hex())
+        if impl.differs("the attribute that is missing or refused is reported", c=False, rust=True):
+            continue
+        ktap.eq((extack.offset, extack.miss_type), (None, None), attrs.hex())
 
 
 # Creation: identity ----------------------------------------------------------

@@ -87,14 +87,17 @@ for name, attrs, want in (
     ktap.add(f"create: {name}: {want}", create_gives, attrs, want)
 
 
-@ktap.case("create: refusals carry no extended ack: neither text nor offset nor missing type")
+@ktap.case("create: refusals carry no text, though they may say which attribute it is")
 def _():
     tidy()
     for attrs in (b"", PEER + V3 + ENC + LO4, ID + V3 + ENC + LO4, ID + PEER + ENC + LO4,
                   ID + PEER + V3 + LO4, BASE, ID + PEER + V3 + u16(L.ENCAP_TYPE, 2) + LO4,
                   BASE + u32(L.FD, 4000)):
         extack = nl.do(L.TUNNEL_CREATE, attrs).extack
-        ktap.eq((extack.msg, extack.offset, extack.miss_type), (None, None, None), attrs.hex())
+        ktap.eq(extack.msg, None, attrs.hex())
+        if impl.differs("the attribute that is missing or refused is reported", c=False, rust=True):
+            continue
+        ktap.eq((extack.offset, extack.miss_type), (None, None), attrs.hex())
 
 
 @ktap.case("create: the stored version and ids are those of the request")
