@@ -23,7 +23,8 @@
 //! [RFC 2661]: https://www.rfc-editor.org/rfc/rfc2661
 //! [RFC 3931]: https://www.rfc-editor.org/rfc/rfc3931
 
-#![no_std]
+// The kernel's build says so itself.
+#![cfg_attr(not(MODULE), no_std)]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![deny(
