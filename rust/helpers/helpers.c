@@ -23,6 +23,7 @@
 #include "ip.c"
 #include "ipv6.c"
 #include "jiffies.c"
+#include "jump_label.c"
 #include "module.c"
 #include "net_namespace.c"
 #include "netdevice.c"

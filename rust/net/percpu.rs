@@ -64,8 +64,7 @@ impl<const N: usize> Counters<N> {
         let mut sum = [0u64; N];
         // SAFETY: No requirements.
         let mut cpu = unsafe { c::cpumask_next_possible(-1) };
-        // SAFETY: Written once at boot.
-        while cpu < unsafe { c::nr_cpu_ids } {
+        while cpu < kernel::cpu::nr_cpu_ids() {
             // SAFETY: `cpu` is a possible CPU.
             let copy = unsafe { c::per_cpu_ptr(self.ptr, cpu) }.cast::<u64>();
             for (index, total) in sum.iter_mut().enumerate() {

@@ -250,6 +250,7 @@ impl SkBuff {
     /// Drops the connection tracking state.
     #[inline]
     pub fn reset_conntrack(&mut self) {
+        #[cfg(CONFIG_NF_CONNTRACK)]
         // SAFETY: Valid by the type invariant.
         unsafe {
             if (*self.ptr.as_ptr())._nfct != 0 {

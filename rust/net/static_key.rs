@@ -5,12 +5,24 @@
 //! C header: [`include/linux/jump_label.h`](srctree/include/linux/jump_label.h)
 
 use kernel::bindings;
+use net_bindings as c;
 
 /// What [`declare_static_key!`](crate::declare_static_key) declares.
 #[doc(hidden)]
 #[repr(C)]
 pub struct StaticKey {
     pub key: bindings::static_key_false,
+}
+
+/// Enables a key. May sleep.
+///
+/// # Safety
+///
+/// `key` must be a static key that is only accessed through the kernel's functions.
+#[doc(hidden)]
+pub unsafe fn enable(key: *mut bindings::static_key) {
+    // SAFETY: By the safety requirements.
+    unsafe { c::static_key_enable(key.cast()) }
 }
 
 impl StaticKey {
@@ -61,7 +73,7 @@ macro_rules! declare_static_key {
             pub fn enable() {
                 if !is_enabled() {
                     // SAFETY: As above. The kernel serialises changes.
-                    unsafe { ::kernel::bindings::static_key_enable(&raw mut KEY.key.key) }
+                    unsafe { $crate::static_key::enable(&raw mut KEY.key.key) }
                 }
             }
         }
