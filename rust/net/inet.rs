@@ -9,7 +9,7 @@
 use crate::{
     rcu::Softirq,
     skb::{Reason, SkBuff},
-    sock::{Socket, AF_INET6},
+    sock::{Family, Socket, AF_INET, AF_INET6},
     udp,
 };
 use core::{marker::PhantomData, mem::MaybeUninit, ptr::null_mut};
@@ -85,7 +85,7 @@ impl<'a> Path<'a> {
                 peer = opt.opt.faddr;
             }
         }
-        let dst = cached_route(sk, 0, softirq);
+        let dst = cached_route(sk, AF_INET, 0, softirq);
         // A socket without addresses of its own gets them from the route: look it up for each packet.
         if !dst.is_null() && local != 0 && peer != 0 {
             // INVARIANT: The route was read under RCU.
@@ -148,7 +148,7 @@ impl<'a> Path<'a> {
                 (&raw const (*np).dst_cookie).read_volatile(),
             )
         };
-        let dst = cached_route(sk, cookie, softirq);
+        let dst = cached_route(sk, AF_INET6, cookie, softirq);
         // SAFETY: All views of an address are plain bytes.
         let [l0, l1, l2, l3] = unsafe { local.in6_u.u6_addr32 };
         // As for IPv4.
@@ -378,13 +378,20 @@ impl Drop for Path<'_> {
 }
 
 /// The route that the socket has cached, if it is still good; else null.
+///
+/// An IPv6 socket can be connected to IPv4 and IPv6 peers in turn, and a route of the former peer's family can still be there.
 #[inline]
-fn cached_route(sk: *mut c::sock, cookie: u32, _softirq: Softirq<'_>) -> *mut c::dst_entry {
-    // SAFETY: The socket is alive; routes are freed after a grace period.
+fn cached_route(
+    sk: *mut c::sock,
+    family: Family,
+    cookie: u32,
+    _softirq: Softirq<'_>,
+) -> *mut c::dst_entry {
+    // SAFETY: The socket is alive; routes are freed after a grace period, and their operations are static.
     unsafe {
         let dst = c::sk_dst_cache_rcu(sk);
-        if dst.is_null() {
-            return dst;
+        if dst.is_null() || (*(*dst).ops).family != family {
+            return null_mut();
         }
         c::dst_check(dst, cookie)
     }
