@@ -239,8 +239,9 @@ def sockets(bed, family):
 def kernel_sockets(bed, family):
     near, far = ADDR[family]
     # The sockets of the cases before may still be on their way out.
-    netns.wait_for(lambda: l2tpip.use_count(MODULE[family]) == 0, what="nobody to use the module")
-    before = 0
+    netns.wait_for(lambda: l2tpip.use_count(MODULE[family]) == l2tpip.holders(MODULE[family]),
+                   what="nobody but modules to use the module")
+    before = l2tpip.use_count(MODULE[family])
     tun = unmanaged(bed, family, 80)
     ktap.eq(l2tpip.use_count(MODULE[family]) - before, 2, "uses of the module")
     bed.end(tun)

@@ -214,3 +214,8 @@ def use_count(module):
         return -1
     with open(path, encoding="ascii") as file:
         return int(file.read())
+
+
+def holders(module):
+    """How many modules depend on a module, each of which is one use."""
+    return len(os.listdir(f"/sys/module/{module}/holders"))
