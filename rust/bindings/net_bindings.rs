@@ -36,6 +36,11 @@ mod raw {
     type __kernel_ssize_t = isize;
     type __kernel_ptrdiff_t = isize;
 
+    // Blocked as well: bindgen gets its size wrong where locks are large. Nobody looks inside.
+    #[repr(C, align(8))]
+    #[derive(Copy, Clone, MaybeZeroable)]
+    pub struct socket_lock_t([u8; SOCKET_LOCK_SIZE]);
+
     // SAFETY: `__BindgenBitfieldUnit<Storage>` is a newtype of `Storage`.
     unsafe impl<Storage> Zeroable for __BindgenBitfieldUnit<Storage> where Storage: Zeroable {}
 
