@@ -1,0 +1,30 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# The kernel's own test of PPPoL2TP, tools/testing/selftests/net/ppp/pppol2tp.sh, as it is, with its results as KTAP: a call between
+# two xl2tpd, traffic, and a route to the peer through the call's own device.
+
+cd "$(dirname "$0")" || exit 1
+. lib/kernel-script.sh
+cd ../ppp 2> /dev/null || skip "no selftests/net/ppp"
+[ -f pppol2tp.sh ] || skip "no pppol2tp.sh in $PWD"
+modprobe -q -n l2tp_ppp || [ -d /sys/module/l2tp_ppp ] || skip "no l2tp_ppp"
+for program in xl2tpd pppd socat iperf3; do command -v $program > /dev/null || skip "no $program"; done
+
+echo "TAP version 13"
+[ -c /dev/ppp ] || mknod /dev/ppp c 108 0
+mkdir -p /run/xl2tpd
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# The script waits ten seconds for the link, which a busy machine may need longer for: it gets three chances.
+for attempt in 1 2 3; do
+	status=0
+	bash ./pppol2tp.sh > "$log" 2>&1 || status=$?
+	[ $status = 0 ] && break
+	echo "# attempt $attempt: exit status $status"
+done
+report "$log"
+[ $status = 0 ] && [ $n = 2 ]
+result $? "the script came to its end, with two results and success"
+modules_used l2tp_core l2tp_netlink l2tp_ppp
+finish
