@@ -16,8 +16,8 @@ echo "TAP version 13"
 mkdir -p /run/xl2tpd
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# The script waits ten seconds for the link, which a busy machine may need longer for: it gets three chances.
-for attempt in 1 2 3; do
+# The script waits ten seconds for the link, which a busy machine may need longer for: it gets some chances.
+for attempt in 1 2 3 4 5; do
 	status=0
 	bash ./pppol2tp.sh > "$log" 2>&1 || status=$?
 	[ $status = 0 ] && break
