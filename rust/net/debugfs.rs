@@ -13,9 +13,12 @@
 //! directory.create_file::<Tunnels>(c"tunnels", 0o600); // `Tunnels` implements `Records`
 //! ```
 
-use crate::seq_file::{OpenFile, Operations, Records};
+use crate::{
+    module::this_module,
+    seq_file::{OpenFile, Operations, Records},
+};
 use core::{marker::PhantomData, ptr::null_mut};
-use kernel::{module::this_module, prelude::*};
+use kernel::prelude::*;
 use net_bindings as c;
 
 /// A directory at the top of debugfs, removed with all that is in it on drop.

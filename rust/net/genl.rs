@@ -13,9 +13,10 @@
 //! A family `lamps` with one command that switches a lamp on, and tells those who joined the group `switched`:
 //!
 //! ```ignore
-//! use kernel::{module::this_module, prelude::*};
+//! use kernel::prelude::*;
 //! use net::{
 //!     genl::{Command, Family, MulticastGroup, Operation, Registration, Request},
+//!     module::this_module,
 //!     netlink::{AttributePolicy, Policy},
 //! };
 //!

@@ -1,10 +1,50 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Module references and loading modules on demand.
+//! What a module is to the kernel: its description, references to it, and loading others on demand.
 
 use core::ptr::NonNull;
 use kernel::{prelude::*, ThisModule};
 use net_bindings as c;
+
+/// A module made by [`module!`](crate::module!): what refers to it as `THIS_MODULE` in C.
+///
+/// `ModuleMetadata` and `this_module()` of the kernel say the same, but only since 7.3.
+pub trait OwnerModule {
+    /// The module, or null for code that is built in.
+    const THIS_MODULE: ThisModule;
+}
+
+/// The module of the given type, also in statics.
+#[inline]
+pub const fn this_module<M: OwnerModule>() -> &'static ThisModule {
+    &M::THIS_MODULE
+}
+
+/// The kernel's `module!`, whose type also is an [`OwnerModule`].
+#[macro_export]
+macro_rules! module {
+    (type: $type:ident, $($description:tt)*) => {
+        ::kernel::prelude::module! {
+            type: $type,
+            $($description)*
+        }
+
+        impl $crate::module::OwnerModule for $type {
+            #[cfg(MODULE)]
+            const THIS_MODULE: ::kernel::ThisModule = {
+                extern "C" {
+                    static __this_module: ::kernel::types::Opaque<::kernel::bindings::module>;
+                }
+                // SAFETY: The linker puts the `struct module` of this module here.
+                unsafe { ::kernel::ThisModule::from_ptr(__this_module.get()) }
+            };
+
+            #[cfg(not(MODULE))]
+            // SAFETY: `THIS_MODULE` is null in code that is built in.
+            const THIS_MODULE: ::kernel::ThisModule = unsafe { ::kernel::ThisModule::from_ptr(::core::ptr::null_mut()) };
+        }
+    };
+}
 
 /// Keeps a module loaded.
 ///

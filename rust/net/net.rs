@@ -14,6 +14,7 @@
 const __LOG_PREFIX: &[u8] = b"l2tp_core\0";
 
 pub mod debugfs;
+pub mod error;
 pub mod genl;
 pub mod inet;
 pub mod inet_socket;

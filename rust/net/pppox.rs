@@ -27,6 +27,10 @@ pub use socket::{
 };
 
 use crate::{
+    module::{
+        this_module,
+        OwnerModule, //
+    },
     rcu::Softirq,
     skb::SkBuff,
     sockopt::{
@@ -41,9 +45,7 @@ use core::{
 use kernel::{
     error::to_result,
     iov::IovIterSource,
-    module::this_module,
-    prelude::*,
-    ModuleMetadata, //
+    prelude::*, //
 };
 use net_bindings as c;
 
@@ -90,7 +92,7 @@ impl Address {
 /// [bound](Socket::is_bound), after which frames are not for the socket's reader any more.
 pub trait Protocol: Sized + Send + Sync + 'static {
     /// The module that implements it. Each socket keeps it loaded.
-    type OwnerModule: ModuleMetadata;
+    type OwnerModule: OwnerModule;
 
     /// Name in `/proc/net/protocols`, of less than 32 bytes.
     const NAME: &'static CStr;

@@ -143,6 +143,13 @@ pub fn synchronize_net() {
     unsafe { c::synchronize_net() }
 }
 
+/// Waits until all RCU read-side critical sections that exist now have ended. Sleeps.
+#[inline]
+pub fn synchronize_rcu() {
+    // SAFETY: As in `synchronize_net()`. The kernel crate has it only since 7.3.
+    unsafe { c::synchronize_rcu() };
+}
+
 /// Waits, when dropped, for RCU callbacks that run code of the module: the last field of the module's state.
 ///
 /// `LEVELS` is how many callbacks can follow one another, each queued by the one before.
@@ -153,7 +160,8 @@ impl<const LEVELS: usize> Drop for CallbackBarrier<LEVELS> {
         // Readers first: what they hold when they end may queue a callback.
         synchronize_net();
         for _ in 0..LEVELS {
-            kernel::sync::rcu::rcu_barrier();
+            // SAFETY: May be called from process context. The kernel crate has it only since 7.3.
+            unsafe { c::rcu_barrier() };
         }
     }
 }

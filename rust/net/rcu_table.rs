@@ -14,7 +14,7 @@
 //! ```
 
 use crate::{
-    rcu::ReadSide,
+    rcu::{synchronize_rcu, ReadSide},
     shared::{RcuArc, Shared, TABLE_LINKS},
 };
 use core::{
@@ -224,7 +224,7 @@ impl<T: Send + Sync> RcuTable<T> {
         self.current.store(KBox::into_raw(new), Ordering::Release);
         if !old.is_null() {
             // Readers may still walk the old buckets and links, which the next resize uses again.
-            kernel::sync::rcu::synchronize_rcu();
+            synchronize_rcu();
             // SAFETY: It came from `KBox::into_raw()`, is not `current` any more, and its readers have finished.
             drop(unsafe { KBox::from_raw(old) });
         }

@@ -8,13 +8,13 @@
 //! C headers: [`include/linux/seq_file.h`](srctree/include/linux/seq_file.h),
 //! [`include/linux/seq_file_net.h`](srctree/include/linux/seq_file_net.h)
 
-use crate::namespace::Namespace;
+use crate::{module::OwnerModule, namespace::Namespace};
 use core::{
     marker::PhantomData,
     mem::{align_of, size_of, MaybeUninit},
     ptr::null_mut,
 };
-use kernel::{prelude::*, seq_file::SeqFile, ModuleMetadata};
+use kernel::{prelude::*, seq_file::SeqFile};
 use net_bindings as c;
 
 /// The records of a file.
@@ -23,7 +23,7 @@ use net_bindings as c;
 /// looked up: records may come and go meanwhile.
 pub trait Records: 'static {
     /// The module that the code belongs to. It stays loaded while a file is open.
-    type OwnerModule: ModuleMetadata;
+    type OwnerModule: OwnerModule;
 
     /// Where to look for a record. The default is the position of the first one.
     type Position: Copy + Default + Send;

@@ -8,7 +8,7 @@
 //! strong reference is gone *and* a grace period has passed since.
 //!
 //! The drop of `T` runs in softirq context and must not sleep. A module whose code may be run by such a drop calls
-//! [`rcu_barrier`](kernel::sync::rcu::rcu_barrier) before it goes away.
+//! `rcu_barrier()` before it goes away.
 
 use core::{
     cell::UnsafeCell,

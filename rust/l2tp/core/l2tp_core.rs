@@ -34,7 +34,7 @@ pub use tunnel::Tunnel;
 use kernel::prelude::*;
 use net::{namespace::PernetRegistration, rcu::CallbackBarrier};
 
-module! {
+net::module! {
     type: L2tpCore,
     name: "l2tp_core",
     authors: ["James Chapman <jchapman@katalix.com>"],

@@ -19,6 +19,7 @@ use kernel::{
     sync::{Arc, Mutex},
 };
 use net::{
+    error::EPROTONOSUPPORT,
     namespace::Namespace,
     shared::RcuArc,
     sock::{Addresses, LockedSocket, Socket, SocketHandle, AF_INET, AF_INET6},

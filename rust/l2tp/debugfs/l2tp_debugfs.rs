@@ -14,7 +14,7 @@ mod show;
 use kernel::prelude::*;
 use net::debugfs::Dir;
 
-module! {
+net::module! {
     type: L2tpDebugfs,
     name: "l2tp_debugfs",
     authors: ["James Chapman <jchapman@katalix.com>"],

@@ -7,10 +7,7 @@ use crate::{
     pseudowire::EthernetPseudowire,
     LocalModule, //
 };
-use kernel::{
-    module::this_module,
-    prelude::*, //
-};
+use kernel::prelude::*;
 use l2tp_core::{
     Encap,
     IfName,
@@ -23,7 +20,10 @@ use l2tp_core::{
 };
 use l2tp_netlink::PseudowireOps;
 use net::{
-    module::ModuleRef,
+    module::{
+        this_module,
+        ModuleRef, //
+    },
     namespace::Namespace,
     netdev::{
         Config,

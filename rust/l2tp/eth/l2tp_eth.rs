@@ -24,7 +24,7 @@ use kernel::prelude::*;
 use l2tp_core::PwType;
 use net::rcu::CallbackBarrier;
 
-module! {
+net::module! {
     type: L2tpEth,
     name: "l2tp_eth",
     authors: ["James Chapman <jchapman@katalix.com>"],

@@ -16,6 +16,12 @@ use crate::{
 };
 use kernel::prelude::*;
 use net::{
+    error::{
+        EADDRNOTAVAIL,
+        EAFNOSUPPORT,
+        EDESTADDRREQ,
+        ENOTCONN, //
+    },
     inet_socket::{
         v4::{kind, Kind},
         Address, Datagram, Message, Tables, V4,

@@ -31,7 +31,7 @@ use ipv4::Ipv4;
 use kernel::prelude::*;
 use net::inet_socket::Registration;
 
-module! {
+net::module! {
     type: L2tpIp,
     name: "l2tp_ip",
     authors: ["James Chapman <jchapman@katalix.com>"],

@@ -12,6 +12,10 @@ use core::{
 };
 use kernel::prelude::*;
 use net::{
+    error::{
+        EADDRINUSE,
+        EOPNOTSUPP, //
+    },
     inet_socket::{
         self, Address, BoundSockets, Delivered, InetSocket, Locked, Message, Packet, Protocol,
         Tables, MSG_ERRQUEUE, MSG_OOB, MSG_TRUNC,

@@ -14,6 +14,13 @@
 use kernel::prelude::*;
 use l2tp_ip::{enter, field, ControlSocket, Family, Socket, Target, CONTROL};
 use net::{
+    error::{
+        EADDRNOTAVAIL,
+        EAFNOSUPPORT,
+        EDESTADDRREQ,
+        ENOTCONN,
+        EOPNOTSUPP, //
+    },
     inet_socket::{
         v6::{check_local, Destination, Kind},
         Address, Datagram, Message, Tables, MSG_OOB, V6,

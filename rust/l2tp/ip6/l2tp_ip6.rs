@@ -19,7 +19,7 @@ use kernel::prelude::*;
 use l2tp_ip::{ControlSocket, Family};
 use net::inet_socket::Registration;
 
-module! {
+net::module! {
     type: L2tpIp6,
     name: "l2tp_ip6",
     authors: ["Chris Elston <celston@katalix.com>"],

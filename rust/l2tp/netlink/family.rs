@@ -11,16 +11,16 @@ use crate::{
     tunnel,
     L2tpNetlink, //
 };
-use kernel::{
-    module::this_module,
-    prelude::*, //
-};
-use net::genl::{
-    Command,
-    Family,
-    MulticastGroup,
-    Operation,
-    Request, //
+use kernel::prelude::*;
+use net::{
+    genl::{
+        Command,
+        Family,
+        MulticastGroup,
+        Operation,
+        Request, //
+    },
+    module::this_module, //
 };
 
 /// Command numbers, `L2TP_CMD_*`.

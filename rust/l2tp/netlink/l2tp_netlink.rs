@@ -34,7 +34,7 @@ pub use registry::{
     Registration, //
 };
 
-module! {
+net::module! {
     type: L2tpNetlink,
     name: "l2tp_netlink",
     authors: ["James Chapman <jchapman@katalix.com>"],

@@ -20,6 +20,7 @@ use l2tp_core::{
     Tunnel, //
 };
 use net::{
+    error::EPROTONOSUPPORT,
     genl::{
         Command,
         Request,

@@ -29,6 +29,10 @@ use l2tp_core::{
     TunnelSocket, //
 };
 use net::{
+    error::{
+        EALREADY,
+        EPROTOTYPE, //
+    },
     ppp,
     pppox::Address, //
 };

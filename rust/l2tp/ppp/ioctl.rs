@@ -22,7 +22,14 @@ use l2tp_core::{
     Session,
     Stats, //
 };
-use net::sockopt::may_be_user_space;
+use net::{
+    error::{
+        EBADR,
+        ENOSYS,
+        ENOTCONN, //
+    },
+    sockopt::may_be_user_space, //
+};
 
 /// The letter of PPP's ioctls.
 const PPP: u32 = b't' as u32;

@@ -40,7 +40,7 @@ use net::{
     rcu::CallbackBarrier, //
 };
 
-module! {
+net::module! {
     type: L2tpPpp,
     name: "l2tp_ppp",
     authors: ["James Chapman <jchapman@katalix.com>"],

@@ -14,9 +14,15 @@ use l2tp_core::{
     RcuArc,
     Session, //
 };
-use net::sockopt::{
-    OptionBuffer,
-    OptionValue, //
+use net::{
+    error::{
+        ENOPROTOOPT,
+        ENOTCONN, //
+    },
+    sockopt::{
+        OptionBuffer,
+        OptionValue, //
+    }, //
 };
 
 const SOL_PPPOL2TP: c_int = 273;

@@ -14,7 +14,6 @@ use core::sync::atomic::{
     Ordering, //
 };
 use kernel::{
-    module::this_module,
     prelude::*,
     seq_file::SeqFile,
     seq_print,
@@ -28,7 +27,10 @@ use l2tp_core::{
     Shared, //
 };
 use net::{
-    module::ModuleRef,
+    module::{
+        this_module,
+        ModuleRef, //
+    },
     netdev::UnregisterList,
     pppox::{
         Socket,

@@ -21,6 +21,7 @@ use l2tp_core::{
     Session, //
 };
 use net::{
+    error::ENOTCONN,
     pppox::{
         Address,
         Protocol,

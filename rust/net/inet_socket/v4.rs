@@ -6,7 +6,7 @@ use super::{
     family::{network_header, Handler, Sealed},
     Family, Locked, Message, Protocol,
 };
-use crate::{namespace::Namespace, sock::AF_INET};
+use crate::{error::EHOSTUNREACH, namespace::Namespace, sock::AF_INET};
 use core::mem::{size_of, MaybeUninit};
 use kernel::{
     error::{from_err_ptr, to_result},

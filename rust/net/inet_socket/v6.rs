@@ -6,7 +6,7 @@ use super::{
     family::{network_header, Handler, Sealed},
     Family, InetSocket, Locked, Message, Protocol,
 };
-use crate::{namespace::Namespace, sock::AF_INET6};
+use crate::{error::EADDRNOTAVAIL, namespace::Namespace, sock::AF_INET6};
 use core::{mem::size_of, ptr::null_mut};
 use kernel::{
     error::{from_err_ptr, to_result},

@@ -10,6 +10,7 @@ use super::{
     Protocol, //
 };
 use crate::{
+    module::this_module,
     rcu::Softirq,
     skb::{
         Reason,
@@ -30,7 +31,6 @@ use kernel::{
         to_result, //
     },
     iov::IovIterSource,
-    module::this_module,
     prelude::*, //
 };
 use net_bindings as c;
