@@ -8,29 +8,12 @@ import sys
 
 from lib import datapath, ktap, l2tp
 from lib import l2tpwire as wire
-from lib.datapath import new_tag
+from lib.datapath import case, ground, new_tag
 from lib.l2tpwire import inner
 
 SO_NO_CHECK = 11
 UDP_NO_CHECK6_TX, UDP_NO_CHECK6_RX = 101, 102
 SIZES = (14, 15, 60, 61, 999, 1400)
-bed = None
-
-
-def case(name, *args, **kwargs):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground(), *args, **kwargs))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def checksums(bed, ses, frames):

@@ -13,28 +13,11 @@ import sys
 
 from lib import datapath, impl, ktap
 from lib import l2tpwire as wire
-from lib.datapath import new_tag
+from lib.datapath import case, new_tag
 from lib.l2tpwire import inner
 
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 IPV6_TCLASS, IPV6_UNICAST_HOPS = 67, 16
-bed = None
-
-
-def case(name, *args):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground(), *args))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def received(bed, ses, payload, counters, delivered, what):

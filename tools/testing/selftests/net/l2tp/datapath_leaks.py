@@ -10,20 +10,12 @@ import time
 
 from lib import datapath, impl, ktap, netns
 from lib import l2tpwire as wire
+from lib.datapath import ground
 from lib.l2tpwire import inner, seq, v3
 
 COUNT = 3000
 CACHES = ("skbuff_head_cache", "skbuff_fclone_cache")
 COOKIE = b"\1\2\3\4"
-bed = None
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def buffers():

@@ -14,30 +14,13 @@ import time
 
 from lib import datapath, ktap, l2tp, netns
 from lib import l2tpwire as wire
+from lib.datapath import case, ground
 from lib.genl import u8, u64
 from lib.l2tpwire import inner
 from lib.workers import Workers, two_cpus
 
 SECONDS = float(os.environ.get("STRESS_SECONDS", "1.5"))
 SIZE = 200
-bed = None
-
-
-def case(name):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground()))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    two_cpus()
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def for_a_while(function, *args):
@@ -57,6 +40,7 @@ def race(bed, ses, disturb, allowed, lossless=False, core_drops=False, user=None
     """Frames on CPU 1 while disturb(end) runs on CPU 0 and user(), if there is one, anywhere;
     `allowed` are (version, destination, port) that packets may have; core_drops: not only the
     driver drops frames of the device."""
+    two_cpus()
     frame = inner(0x01020304, SIZE)
     with bed.ns.enter():
         out = wire.PacketSocket(ses.ifname, send_only=True)

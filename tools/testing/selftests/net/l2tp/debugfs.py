@@ -10,7 +10,6 @@ import threading
 
 from lib import child, impl, ktap
 from lib import l2tp as L
-from lib.genl import u8, u32
 from lib.netns import NetNS, sh, wait_for
 
 DIR = "/sys/kernel/debug/l2tp"

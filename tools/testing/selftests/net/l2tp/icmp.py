@@ -9,30 +9,13 @@ import sys
 
 from lib import datapath, impl, ktap, netns
 from lib import l2tpwire as wire
-from lib.datapath import new_tag, so_error
+from lib.datapath import case, ground, new_tag, so_error
 from lib.l2tpwire import inner
 
 IP_RECVERR, IPV6_RECVERR = 11, 25
 ORIGIN_ICMP, ORIGIN_ICMP6 = 2, 3
 MSG_ERRQUEUE = 0x2000
 UDP_ENCAP, UDP_ENCAP_ESPINUDP = 100, 2
-bed = None
-
-
-def case(name, *args):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground(), *args))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def icmp_about(bed, packet, kind, code, info=0, src=None):

@@ -7,8 +7,8 @@ import os
 import socket
 import struct
 
-from lib import impl, ktap, l2tpip, netns
-from lib.l2tpip import Sock, address, cmsg, control_message, v4, v6
+from lib import impl, ktap, l2tpip
+from lib.l2tpip import Sock, address, case, cmsg, control_message, v4, v6
 
 LO = {4: "127.0.0.1", 6: "::1"}
 OWN = {4: "10.9.0.1", 6: "2001:db8:9::1"}
@@ -20,30 +20,6 @@ IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTTL, IP_RECVTOS, IP_TTL, IP_TOS = 8, 10, 12,
 IPV6_MTU_DISCOVER, IPV6_RECVERR, IPV6_FLOWLABEL_MGR, IPV6_FLOWINFO_SEND = 23, 25, 32, 33
 IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_HOPLIMIT = 49, 50, 51, 52
 IPV6_RECVDSTOPTS, IPV6_DSTOPTS, IPV6_DONTFRAG, IPV6_RECVTCLASS, IPV6_TCLASS = 58, 59, 62, 66, 67
-space = None
-
-
-def case(name, families=(4, 6)):
-    """A case for each family, in a namespace with lo and dum0."""
-    def register(function):
-        for family in families:
-            def run(family=family):
-                ground()
-                with space.enter():
-                    function(family)
-            ktap.add(f"IPv{family}: {name}", run)
-        return function
-    return register
-
-
-def ground():
-    global space
-    if space is None:
-        space = netns.NetNS()
-        ktap.at_exit(space.delete)
-        space.batch(["link add dum0 type dummy", "link set dum0 up",
-                     "addr add 10.9.0.1/24 brd + dev dum0", "addr add 2001:db8:9::1/64 dev dum0 nodad",
-                     "addr add fe80::9/64 dev dum0 nodad"])
 
 
 def bound(family, connection, host=None, peer=None):
@@ -337,7 +313,7 @@ def pktinfo(host, index=0):
 
 @case("send: ancillary data", families=(6,))
 def send_control(_):
-    index = space.links()["dum0"]
+    index = socket.if_nametoindex("dum0")
     a, b = bound(6, 1, "::"), bound(6, 2, "::")
     for option in (IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS, IPV6_RECVDSTOPTS):
         b.setsockopt(SOL_IPV6, option, 1)

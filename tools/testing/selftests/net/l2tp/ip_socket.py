@@ -7,7 +7,7 @@ import socket
 import threading
 
 from lib import impl, ktap, l2tpip, netns
-from lib.l2tpip import Sock, address, v4, v6
+from lib.l2tpip import Sock, address, case, v4, v6
 
 SO_BINDTODEVICE = 25
 IP_TTL, IP_TOS, IP_MTU_DISCOVER = 2, 1, 10
@@ -16,30 +16,6 @@ LO = {4: "127.0.0.1", 6: "::1"}
 ANY = {4: "0.0.0.0", 6: "::"}
 NAME = {4: "L2TP/IP", 6: "L2TP/IPv6"}
 MODULE = {4: "l2tp_ip", 6: "l2tp_ip6"}
-space = None
-
-
-def case(name, families=(4, 6)):
-    """A case for each family, in a namespace of its own."""
-    def register(function):
-        for family in families:
-            def run(family=family):
-                ground()
-                with space.enter():
-                    function(family)
-            ktap.add(f"IPv{family}: {name}", run)
-        return function
-    return register
-
-
-def ground():
-    global space
-    if space is None:
-        space = netns.NetNS()
-        ktap.at_exit(space.delete)
-        space.batch(["link add dum0 type dummy", "link set dum0 up",
-                     "addr add 10.9.0.1/24 brd + dev dum0", "addr add 2001:db8:9::1/64 dev dum0 nodad",
-                     "addr add fe80::9/64 dev dum0 nodad"])
 
 
 @case("the first socket loads the module")
@@ -176,7 +152,7 @@ def devices(family):
 
 @case("bind: link-local binds the device too", families=(6,))
 def link_local(family):
-    index = space.links()["dum0"]
+    index = socket.if_nametoindex("dum0")
     with Sock(6) as s:
         ktap.eq(s.bind(v6("fe80::9", 4, scope=index)), 0, "bind")
         ktap.eq(s.sock.getsockopt(socket.SOL_SOCKET, SO_BINDTODEVICE, 16), b"dum0\0", "device")

@@ -7,14 +7,13 @@ import struct
 
 from lib import datapath, impl, ktap, l2tp, l2tpip, netns, pppox
 from lib import l2tpwire as wire
-from lib.datapath import ADDR, new_tag
+from lib.datapath import ADDR, ground, new_tag
 from lib.l2tpip import Sock, address, control_message
 from lib.l2tpwire import inner
 
 PROTOCOL = 115
 MODULE = {4: "l2tp_ip", 6: "l2tp_ip6"}
 OTHER = {4: "10.0.0.3", 6: "fd00::3"}
-bed = None
 
 
 def case(name, families=(4, 6)):
@@ -27,14 +26,6 @@ def case(name, families=(4, 6)):
             ktap.add(f"IPv{family}: {name}", run)
         return function
     return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def user_socket(bed, family, connection, connect=True):

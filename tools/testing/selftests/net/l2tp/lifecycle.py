@@ -10,7 +10,7 @@ import struct
 import threading
 import time
 
-from lib import child, impl, ktap
+from lib import impl, ktap
 from lib import l2tp as L
 from lib.genl import string, u8
 from lib.netns import NetNS, sh, wait_for

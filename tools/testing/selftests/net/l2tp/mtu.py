@@ -9,7 +9,7 @@ import socket
 
 from lib import impl, ktap
 from lib import l2tp as L
-from lib.netns import NetNS, pair
+from lib.netns import pair
 
 a, b = pair()
 ktap.at_exit(b.delete)

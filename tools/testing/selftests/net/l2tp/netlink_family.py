@@ -7,7 +7,7 @@ import socket
 
 from lib import child, genl, ktap
 from lib import l2tp as L
-from lib.genl import raw, u8, u16, u32, u64
+from lib.genl import raw, u8, u32
 from lib.netns import NetNS
 
 ns = NetNS()

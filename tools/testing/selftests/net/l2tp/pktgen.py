@@ -8,21 +8,18 @@ against the Rust module only.
 import os
 import sys
 
-from lib import datapath, impl, ktap
+from lib import impl, ktap
 from lib import l2tpwire as wire
+from lib.datapath import ground
 
 COUNT = 1000
-bed = None
 
 
-def ground():
-    global bed
+def pktgen_bed():
+    """The bed, on a machine with pktgen."""
     if not impl.load("pktgen"):
         ktap.skip("pktgen is not available")
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
+    return ground()
 
 
 def write(bed, name, *lines):
@@ -68,7 +65,7 @@ def run(bed, ses, size, want, unique=True):
 def mode(extra, size, c_panics):
     if c_panics and impl.IS_C:
         ktap.skip("the C module panics on a shared frame")
-    bed = ground()
+    bed = pktgen_bed()
     ses = bed.session(bed.tunnel(10, managed=False), 1001, send_seq=1)
     ktap.cleanup(forget, bed)
     configure(bed, ses, size=size, extra=extra)
@@ -77,7 +74,7 @@ def mode(extra, size, c_panics):
 
 def refuses_sharing():
     """clone_skb and burst need a driver that leaves frames alone; ours says that it does not."""
-    bed = ground()
+    bed = pktgen_bed()
     ses = bed.session(bed.tunnel(10, managed=False), 1001)
     ktap.cleanup(forget, bed)
     configure(bed, ses)
@@ -90,7 +87,7 @@ def two_cpus(shared):
         ktap.skip("the C module panics on a shared frame")
     if os.cpu_count() < 2:
         ktap.skip("needs two CPUs")
-    bed = ground()
+    bed = pktgen_bed()
     ses = bed.session(bed.tunnel(10, managed=False), 1001, send_seq=1)
     ktap.cleanup(forget, bed)
     for cpu in range(2):
@@ -106,7 +103,7 @@ def lost_updates():
     """If two CPUs ever took the same number, the count is behind in the end."""
     if os.cpu_count() < 2:
         ktap.skip("needs two CPUs")
-    bed = ground()
+    bed = pktgen_bed()
     ses = bed.session(bed.tunnel(10, managed=False), 1001, send_seq=1)
     ktap.cleanup(forget, bed)
     count = 20000

@@ -4,7 +4,6 @@
 import itertools
 import os
 import random
-import struct
 import threading
 import time
 

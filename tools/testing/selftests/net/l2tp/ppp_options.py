@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """PPPoL2TP sockets: options and ioctls, with every wrong length, level, value and pointer."""
 import ctypes
-import os
 import platform
 import socket
 import struct
@@ -11,8 +10,8 @@ from lib import impl, ktap
 from lib import l2tp as L
 from lib.netns import wait_for
 from lib.pppox import (DEBUG, LNSMODE, PPPIOCGCHAN, PPPIOCGFLAGS, PPPIOCGL2TPSTATS, PPPIOCGMRU,
-                       PPPIOCSFLAGS, PPPIOCSMRU, RECVSEQ, REORDERTO, SENDSEQ, SOL_PPPOL2TP,
-                       Channel, Ground, Pppox, errno_of)
+                       PPPIOCSFLAGS, PPPIOCSMRU, RECVSEQ, REORDERTO, SENDSEQ,
+                       Channel, Ground, errno_of)
 
 if not impl.load("l2tp_ppp", "l2tp_eth"):
     print("1..0 # SKIP no l2tp_ppp")

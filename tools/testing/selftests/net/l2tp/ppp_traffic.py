@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """PPP units over PPPoL2TP channels between two namespaces: traffic, recursion, bridging, options on the fly."""
-import os
 import struct
 import threading
 import time

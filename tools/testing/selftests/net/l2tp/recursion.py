@@ -12,19 +12,10 @@ import time
 
 from lib import datapath, impl, ktap
 from lib import l2tpwire as wire
-from lib.datapath import new_tag
+from lib.datapath import ground, new_tag
 from lib.l2tpwire import inner
 
 LIMIT = 20      # seconds; a frame that is still going round after that never stops
-bed = None
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def alarm(*_):

@@ -8,66 +8,26 @@ import random
 import sys
 import time
 
-from lib import datapath, impl, ktap, l2tp
-from lib import l2tpwire as wire
-from lib.datapath import new_tag
+from lib import impl, ktap, l2tp, numbered
+from lib.datapath import case, ground
 from lib.genl import u64
-from lib.l2tpwire import inner, seq
+from lib.numbered import LONG
 from lib.reordermodel import COUNTERS, Model
 
-LONG = 60000            # ms: nothing expires while a case runs
 ALL_COUNTERS = COUNTERS + ("rx_bytes", "rx_cookie_discards")
-bed = None
 
 
-def case(name):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground()))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
-
-
-class Receiver:
-    """A fresh session; frames are known by the number and the place in which they were sent."""
+class Receiver(numbered.Receiver):
+    """A fresh session."""
 
     def __init__(self, bed, timeout=0, tun=None):
-        self.bed = bed
-        self.ses = bed.session(tun or bed.tunnel(10), 1000 + next(bed.ids), timeout=timeout)
-        self.names = {}
-        bed.fence()             # made now, so that it takes no time later
-
-    def send(self, *numbers):
-        """Frames with these numbers arrive; None is one without."""
-        for ns in numbers:
-            tag = new_tag()
-            self.names[tag] = ns
-            self.bed.inject(self.ses.tun, self.ses.frame(inner(tag), 0 if ns is None else seq(ns)))
-
-    def got(self):
-        """Numbers of the frames that the device has received since the last call."""
-        self.bed.fence()
-        return [self.names[wire.inner_tag(f)] for f in self.ses.dev.collect(settle=0.0)]
+        super().__init__(bed, bed.session(tun or bed.tunnel(10), 1000 + next(bed.ids),
+                                          timeout=timeout))
 
     def counters(self):
+        """What is not zero."""
         stats = l2tp.stats(self.bed.nl.session_get(self.ses.tun.tid, self.ses.sid))
         return {k: stats[k] for k in ALL_COUNTERS if stats[k] and k != "rx_bytes"}
-
-    def check(self, numbers, delivered, counters=None, what=""):
-        """The numbers arrive: these are delivered, and the counters have these totals."""
-        self.send(*numbers)
-        ktap.eq(self.got(), list(delivered), f"{what or numbers}: delivered")
-        if counters is not None:
-            ktap.eq(self.counters(), {k: v for k, v in counters.items() if v},
-                    f"{what or numbers}: counters")
 
 
 @case("without reordering: five are lost, the sixth in a row resynchronises")

@@ -9,44 +9,23 @@ across the wrap; there they are stuck until they expire.
 import sys
 import time
 
-from lib import datapath, impl, ktap, l2tp
-from lib import l2tpwire as wire
-from lib.datapath import new_tag
+from lib import impl, ktap, l2tp, numbered
+from lib.datapath import case
 from lib.genl import u64
-from lib.l2tpwire import inner, seq
+from lib.numbered import LONG
 
 TOP = 0xFFFFFF
-LONG = 60000
-bed = None
 
 
-def case(name):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground()))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
-
-
-class Receiver:
+class Receiver(numbered.Receiver):
     """A session that expects the number `nr` next."""
 
     def __init__(self, bed, nr, timeout=0):
-        self.bed, self.names = bed, {}
-        self.ses = bed.session(bed.tunnel(10), 1001)
-        bed.fence()
+        super().__init__(bed, bed.session(bed.tunnel(10), 1001))
         # First the last number that a new session adopts, then a resynchronisation after five
         # in a row, well inside of the window from there, then one by one.
-        self.send(0x7FFFFE, *range(nr - 16, nr))
-        ktap.eq(self.got(), [0x7FFFFE] + list(range(nr - 11, nr)), "the way to the start")
+        self.check([0x7FFFFE, *range(nr - 16, nr)], [0x7FFFFE, *range(nr - 11, nr)],
+                   what="the way to the start")
         if timeout:
             bed.nl.session_modify(10, 1001, u64(l2tp.RECV_TIMEOUT, timeout))
         self.base = self.totals()
@@ -54,17 +33,8 @@ class Receiver:
     def totals(self):
         return l2tp.stats(self.bed.nl.session_get(10, 1001))
 
-    def send(self, *numbers):
-        for ns in numbers:
-            tag = new_tag()
-            self.names[tag] = ns
-            self.bed.inject(self.ses.tun, self.ses.frame(inner(tag), seq(ns)))
-
-    def got(self):
-        self.bed.fence()
-        return [self.names[wire.inner_tag(f)] for f in self.ses.dev.collect(settle=0.0)]
-
     def counters(self):
+        """What has changed since the start."""
         now = self.totals()
         return {k: now[k] - self.base[k] for k in now if now[k] != self.base[k] and k != "rx_bytes"}
 

@@ -15,28 +15,12 @@ import time
 
 from lib import datapath, impl, ktap, l2tp, netns
 from lib import l2tpwire as wire
+from lib.datapath import case
 from lib.genl import u64
 from lib.l2tpwire import inner, seq, v3
 from lib.workers import Workers, two_cpus
 
 SECONDS = float(os.environ.get("STRESS_SECONDS", "4"))
-bed = None
-
-
-def case(name, *args):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground(), *args))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def send_many(bed, ifname, frames):

@@ -13,29 +13,12 @@ import sys
 
 from lib import datapath, ktap, l2tp, netns
 from lib import l2tpwire as wire
-from lib.datapath import new_tag
+from lib.datapath import case, new_tag
 from lib.l2tpwire import inner, seq, v3
 
 COOKIE = bytes.fromhex("c0ffee00")
 COOKIE8 = bytes.fromhex("0123456789abcdef")
 UDP_ENCAP, UDP_SEGMENT, UDP_ENCAP_L2TPINUDP = 100, 103, 3
-bed = None
-
-
-def case(name):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground()))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def accept(bed, ses, payload=None, what="", via=None, **kw):

@@ -12,30 +12,13 @@ import struct
 import sys
 
 from lib import datapath, ktap, l2tp, netns
-from lib.datapath import new_tag
+from lib.datapath import case, new_tag
 from lib.genl import u8
 from lib.l2tpwire import inner, v2
 
 AF_PPPOX, PX_PROTO_OL2TP = 24, 1
 LCP = bytes.fromhex("ff03c021") + b"\x09\x01\x00\x08\x12\x34\x56\x78"
-bed = None
 libc = ctypes.CDLL(None, use_errno=True)
-
-
-def case(name):
-    """Register a case that gets the bed."""
-    def register(function):
-        ktap.add(name, lambda: function(ground()))
-        return function
-    return register
-
-
-def ground():
-    global bed
-    if bed is None:
-        bed = datapath.Bed()
-        ktap.at_exit(bed.close)
-    return bed
 
 
 def pppol2tp(bed, udp_fd, tid, sid, ptid, psid):

@@ -24,6 +24,7 @@ ADDR = {4: ("10.0.0.1", "10.0.0.2"), 6: ("fd00::1", "fd00::2")}
 DEVICE_COUNTERS = ("rx_packets", "rx_bytes", "rx_errors", "rx_dropped",
                    "tx_packets", "tx_bytes", "tx_errors", "tx_dropped")
 _tags = itertools.count(0x01020304, 0x01010101)
+_bed = None
 
 
 def pin(cpu=0):
@@ -52,6 +53,23 @@ def have_ip(family=4):
 def new_tag():
     """A number no other inner frame carries."""
     return next(_tags) & 0x7FFFFFFF
+
+
+def ground():
+    """The bed of the running program, made when the first case asks for it."""
+    global _bed
+    if _bed is None:
+        _bed = Bed()
+        ktap.at_exit(_bed.close)
+    return _bed
+
+
+def case(name, *args, **kwargs):
+    """Register a case that gets the bed of the program."""
+    def register(function):
+        ktap.add(name, lambda: function(ground(), *args, **kwargs))
+        return function
+    return register
 
 
 def quiet(space):

@@ -16,12 +16,15 @@ import os
 import socket
 import struct
 
+from . import ktap, netns
+
 PROTOCOL = 115
 AF = {4: socket.AF_INET, 6: socket.AF_INET6}
 LENGTH = {4: 16, 6: 32}
 SIOCOUTQ, SIOCINQ = 0x5411, 0x541b
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_space = None
 
 
 def errno_name(number):
@@ -219,3 +222,28 @@ def use_count(module):
 def holders(module):
     """How many modules depend on a module, each of which is one use."""
     return len(os.listdir(f"/sys/module/{module}/holders"))
+
+
+def _ground():
+    """The namespace of the running program: 10.9.0.1, 2001:db8:9::1 and fe80::9 on dum0."""
+    global _space
+    if _space is None:
+        _space = netns.NetNS()
+        ktap.at_exit(_space.delete)
+        _space.batch(["link add dum0 type dummy", "link set dum0 up",
+                      "addr add 10.9.0.1/24 brd + dev dum0",
+                      "addr add 2001:db8:9::1/64 dev dum0 nodad",
+                      "addr add fe80::9/64 dev dum0 nodad"])
+    return _space
+
+
+def case(name, families=(4, 6)):
+    """Register a case for each family, which runs in the namespace of the program."""
+    def register(function):
+        for family in families:
+            def run(family=family):
+                with _ground().enter():
+                    function(family)
+            ktap.add(f"IPv{family}: {name}", run)
+        return function
+    return register
