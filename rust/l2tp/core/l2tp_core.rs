@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+pub mod listing;
 pub mod log;
 mod name;
 mod pseudowire;

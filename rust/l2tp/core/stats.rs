@@ -5,7 +5,7 @@
 //! What every packet counts is counted for each CPU; what goes wrong is counted in shared atomics.
 
 use core::sync::atomic::{AtomicU64, Ordering};
-use kernel::prelude::*;
+use kernel::{fmt, prelude::*};
 use net::{percpu::Counters, rcu::Softirq};
 
 /// A reading of all counters.
@@ -31,6 +31,27 @@ pub struct Stats {
     pub rx_cookie_discards: u64,
     /// Frames that belong to a session and are invalid. Tunnels only.
     pub rx_invalid: u64,
+}
+
+impl Stats {
+    /// Packets, bytes and errors sent, to be printed.
+    pub fn tx(&self) -> impl fmt::Display {
+        Direction(self.tx_packets, self.tx_bytes, self.tx_errors)
+    }
+
+    /// Packets, bytes and errors received, to be printed.
+    pub fn rx(&self) -> impl fmt::Display {
+        Direction(self.rx_packets, self.rx_bytes, self.rx_errors)
+    }
+}
+
+/// Prints the three counters of a direction as all files have them.
+struct Direction(u64, u64, u64);
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.0, self.1, self.2)
+    }
 }
 
 /// The counters of a tunnel or session.

@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Module l2tp_debugfs: `/sys/kernel/debug/l2tp/tunnels`, which lists the tunnels and sessions of the namespace of who opens it.
-//!
-//! - `records`: which tunnel or session comes next
-//! - `show`: what is printed of each
+//! What is printed of each is in `show`.
 
 #![crate_name = "l2tp_debugfs"]
 #![forbid(unsafe_code)]
 
-mod records;
 mod show;
 
-use kernel::prelude::*;
-use net::debugfs::Dir;
+use kernel::{
+    prelude::*,
+    seq_file::SeqFile, //
+};
+use l2tp_core::listing::{
+    Position,
+    Record, //
+};
+use net::{
+    debugfs::Dir,
+    namespace::Namespace,
+    seq_file::Records, //
+};
 
 net::module! {
     type: L2tpDebugfs,
@@ -30,10 +38,34 @@ struct L2tpDebugfs {
 impl kernel::Module for L2tpDebugfs {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let directory = Dir::new(c"l2tp");
-        directory.create_file::<records::Tunnels>(c"tunnels", 0o600);
+        directory.create_file::<Tunnels>(c"tunnels", 0o600);
         pr_info!("L2TP debugfs support\n");
         Ok(Self {
             _directory: directory,
         })
+    }
+}
+
+/// All tunnels and sessions of a namespace.
+struct Tunnels;
+
+impl Records for Tunnels {
+    type OwnerModule = LocalModule;
+    type Position = Position;
+    type Record = Record;
+
+    fn header(m: &SeqFile) {
+        show::header(m);
+    }
+
+    fn find(ns: &Namespace, position: Position) -> Option<(Record, Position)> {
+        position.find(ns, |_| true)
+    }
+
+    fn show(record: &Record, m: &SeqFile) {
+        match record {
+            Record::Tunnel(tunnel) => show::tunnel(tunnel, m),
+            Record::Session(session) => show::session(session, m),
+        }
     }
 }

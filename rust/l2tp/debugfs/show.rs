@@ -12,7 +12,6 @@ use l2tp_core::{
     PwType,
     Session,
     Shared,
-    Stats,
     Tunnel, //
 };
 use net::{
@@ -40,25 +39,6 @@ pub(crate) fn header(m: &SeqFile) {
          config mtu/mru/rcvseq/sendseq/dataseq/lns debug reorderto\n   \
          nr/ns tx-pkts/bytes/errs rx-pkts/bytes/errs\n"
     );
-}
-
-/// Prints packets, bytes and errors of both directions.
-struct Counters(Stats);
-
-impl fmt::Display for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stats = &self.0;
-        write!(
-            f,
-            "tx {}/{}/{} rx {}/{}/{}",
-            stats.tx_packets,
-            stats.tx_bytes,
-            stats.tx_errors,
-            stats.rx_packets,
-            stats.rx_bytes,
-            stats.rx_errors
-        )
-    }
 }
 
 /// References to a tunnel, as the C module had them: one for being registered, however many indices it is in; one for each of
@@ -120,7 +100,14 @@ pub(crate) fn tunnel(tunnel: &Shared<Tunnel>, m: &SeqFile) {
         tunnel.socket().refcount(),
         tunnel_references(tunnel)
     );
-    seq_print!(m, " {:08x} {}\n", tunnel.debug(), Counters(tunnel.stats()));
+    let stats = tunnel.stats();
+    seq_print!(
+        m,
+        " {:08x} tx {} rx {}\n",
+        tunnel.debug(),
+        stats.tx(),
+        stats.rx()
+    );
 }
 
 /// Prints a cookie as four bytes or eight: one of another length cut off or filled up with zeroes.
@@ -180,6 +167,7 @@ pub(crate) fn session(session: &Shared<Session>, m: &SeqFile) {
             seq_print!(m, "   {} {}\n", label, Hex(cookie));
         }
     }
-    seq_print!(m, "   {}/{} {}\n", nr, ns, Counters(session.stats()));
+    let stats = session.stats();
+    seq_print!(m, "   {}/{} tx {} rx {}\n", nr, ns, stats.tx(), stats.rx());
     session.pseudowire().show(session, m);
 }

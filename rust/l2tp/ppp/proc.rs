@@ -10,16 +10,16 @@ use crate::{
     LocalModule,
 };
 use kernel::{
-    fmt,
     seq_file::SeqFile,
     seq_print, //
 };
 use l2tp_core::{
-    NetState,
-    RcuArc,
+    listing::{
+        Position,
+        Record, //
+    },
     Session,
     Shared,
-    Stats,
     Tunnel, //
 };
 use net::{
@@ -35,31 +35,8 @@ use net::{
 
 pub(crate) static FILE: NetFile<Sessions> = NetFile::new(c"pppol2tp", 0o444);
 
-/// The records of the file: each tunnel in ascending order of ids, followed by its sessions in ascending order of theirs.
+/// The records of the file.
 pub(crate) struct Sessions;
-
-/// Where to look for the next record.
-#[derive(Clone, Copy)]
-pub(crate) enum Position {
-    /// At the first tunnel with this id or a higher one.
-    Tunnel(u32),
-    /// At the first session with this id or a higher one of this tunnel; then at the next tunnel.
-    Session { tunnel: u32, from: u32 },
-    /// After the last possible tunnel.
-    End,
-}
-
-impl Default for Position {
-    fn default() -> Self {
-        Self::Tunnel(0)
-    }
-}
-
-/// A tunnel or a session, kept while it is printed.
-pub(crate) enum Record {
-    Tunnel(RcuArc<Tunnel>),
-    Session(RcuArc<Session>),
-}
 
 impl NetRecords for Sessions {
     fn file() -> &'static NetFile<Self> {
@@ -85,35 +62,7 @@ impl Records for Sessions {
     }
 
     fn find(ns: &Namespace, position: Position) -> Option<(Record, Position)> {
-        let state = NetState::of(ns).ok()?;
-        let mut from = match position {
-            Position::Tunnel(from) => from,
-            Position::Session { tunnel, from } => {
-                if let Some(session) = state.tunnel(tunnel).and_then(|t| t.next_session(from)) {
-                    let next = match session.key().checked_add(1) {
-                        Some(from) => Position::Session { tunnel, from },
-                        None => tunnel
-                            .checked_add(1)
-                            .map_or(Position::End, Position::Tunnel),
-                    };
-                    return Some((Record::Session(session), next));
-                }
-                tunnel.checked_add(1)?
-            }
-            Position::End => return None,
-        };
-        loop {
-            let tunnel = state.next_tunnel(from)?;
-            if tunnel.version() == 2 {
-                let next = Position::Session {
-                    tunnel: tunnel.id(),
-                    // Id 0 stands for the tunnel itself.
-                    from: 1,
-                };
-                return Some((Record::Tunnel(tunnel), next));
-            }
-            from = tunnel.id().checked_add(1)?;
-        }
+        position.find(ns, |tunnel| tunnel.version() == 2)
     }
 
     fn show(record: &Record, m: &SeqFile) {
@@ -124,25 +73,6 @@ impl Records for Sessions {
     }
 }
 
-/// Prints packets, bytes and errors of both directions.
-struct Counters(Stats);
-
-impl fmt::Display for Counters {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let stats = &self.0;
-        write!(
-            f,
-            "{}/{}/{} {}/{}/{}",
-            stats.tx_packets,
-            stats.tx_bytes,
-            stats.tx_errors,
-            stats.rx_packets,
-            stats.rx_bytes,
-            stats.rx_errors
-        )
-    }
-}
-
 fn show_tunnel(tunnel: &Shared<Tunnel>, m: &SeqFile) {
     // The C module prints references: one for the tunnel itself and one for each session, that of id 0 included.
     let users = tunnel
@@ -150,7 +80,8 @@ fn show_tunnel(tunnel: &Shared<Tunnel>, m: &SeqFile) {
         .saturating_add(usize::from(tunnel.session(0).is_some()))
         .saturating_add(1);
     seq_print!(m, "\nTUNNEL '{}', Y {}\n", tunnel.name(), users);
-    seq_print!(m, " {:08x} {}\n", tunnel.debug(), Counters(tunnel.stats()));
+    let stats = tunnel.stats();
+    seq_print!(m, " {:08x} {} {}\n", tunnel.debug(), stats.tx(), stats.rx());
 }
 
 fn show_session(session: &Shared<Session>, m: &SeqFile) {
@@ -194,12 +125,14 @@ fn show_session(session: &Shared<Session>, m: &SeqFile) {
         session.debug(),
         session.reorder_timeout_ms()
     );
+    let stats = session.stats();
     seq_print!(
         m,
-        "   {}/{} {}\n",
+        "   {}/{} {} {}\n",
         session.nr(),
         session.ns(),
-        Counters(session.stats())
+        stats.tx(),
+        stats.rx()
     );
     if let Some(socket) = socket {
         show_interface(socket, m, guard.read_side());
