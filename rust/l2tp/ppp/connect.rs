@@ -101,7 +101,7 @@ fn connect_to(socket: &PppSocket, tunnel: &RcuArc<Tunnel>, ids: &Ids) -> Result 
         return Err(EALREADY);
     }
     tunnel.learn_peer_id(ids.peer_tunnel);
-    let (session, new) = match tunnel.session(ids.session) {
+    let (session, new) = match tunnel.net().session(tunnel, ids.session) {
         Some(session) => (session, false),
         None => {
             let pseudowire: KBox<dyn Pseudowire> =
