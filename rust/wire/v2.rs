@@ -109,3 +109,11 @@ impl DataHeader {
         }
     }
 }
+
+/// Writes another tunnel id into a header of ours, as [`HeaderTemplate`](crate::HeaderTemplate) makes it.
+#[inline]
+pub fn set_tunnel_id(header: &mut [u8], id: u16) {
+    if let Some([_, _, place @ .., _, _]) = header.first_chunk_mut::<6>() {
+        *place = id.to_be_bytes();
+    }
+}

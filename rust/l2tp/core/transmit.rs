@@ -9,6 +9,7 @@ use net::{
     skb::{Reason, SkBuff},
     udp,
 };
+use wire::v2;
 
 impl Session {
     /// Sends a payload to the peer, and counts it in session and tunnel.
@@ -79,7 +80,14 @@ impl Session {
             return discard(skb, Reason::NoMemory);
         }
         match skb.push(header_len) {
-            Some(header) => self.template.write(header, ns),
+            Some(header) => {
+                self.template.write(header, ns);
+                if tunnel.version() == 2 {
+                    // Maybe the tunnel has learned it since this session was made.
+                    // CAST: 16 bits are sent.
+                    v2::set_tunnel_id(header, tunnel.peer_id() as u16);
+                }
+            }
             None => return discard(skb, Reason::NoMemory),
         }
         skb.clear_cb();

@@ -35,6 +35,16 @@ fn v2() {
 }
 
 #[test]
+fn v2_with_another_tunnel_id() {
+    for ns in [None, Some(0x9abc)] {
+        let mut header = written(&HeaderTemplate::v2(0, 0x5678), ns);
+        wire::v2::set_tunnel_id(&mut header, 0x1234);
+        assert_eq!(header, written(&HeaderTemplate::v2(0x1234, 0x5678), ns));
+    }
+    wire::v2::set_tunnel_id(&mut [0; 5], 1);
+}
+
+#[test]
 fn v3_over_udp() {
     let id = 0x1234_5678;
 
