@@ -198,7 +198,12 @@ impl<'a> Path<'a> {
             };
             c::ip6_dst_lookup_flow(c::sock_net(sk), sk, &mut flow, final_p)
         };
-        let dst = kernel::error::from_err_ptr(dst).map_err(|_| Reason::NoRoute)?;
+        let dst = kernel::error::from_err_ptr(dst).map_err(|error| {
+            // The socket's user learns of it from `SO_ERROR`, which exchanges it without a lock.
+            // SAFETY: The socket is alive.
+            unsafe { (&raw mut (*sk).sk_err_soft).write_volatile(-error.to_errno()) };
+            Reason::NoRoute
+        })?;
         // SAFETY: The lookup returned a counted route. The socket gets a count of its own, and we keep ours. A reader that
         // meets the new cookie with the old route, or the reverse, looks up again.
         unsafe {
