@@ -17,11 +17,7 @@ import socket
 import struct
 
 from . import ktap, netns
-
-PROTOCOL = 115
-AF = {4: socket.AF_INET, 6: socket.AF_INET6}
-LENGTH = {4: 16, 6: 32}
-SIOCOUTQ, SIOCINQ = 0x5411, 0x541b
+from .abi import *
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _space = None
@@ -49,28 +45,6 @@ def call(function, *arguments):
     if result < 0:
         return errno_name(ctypes.get_errno())
     return result
-
-
-def v4(address="0.0.0.0", connection=0, family=socket.AF_INET, unused=0, pad=b"\0" * 4):
-    """struct sockaddr_l2tpip"""
-    return struct.pack("=HH4sI4s", family, unused, socket.inet_aton(address), connection, pad)
-
-
-def v6(address="::", connection=0, family=socket.AF_INET6, unused=0, flowinfo=0, scope=0):
-    """struct sockaddr_l2tpip6"""
-    return (struct.pack("=HH", family, unused) + struct.pack("!I", flowinfo) +
-            socket.inet_pton(socket.AF_INET6, address) + struct.pack("=II", scope, connection))
-
-
-def address(family, host, connection=0, **more):
-    """The address of either family."""
-    return (v4 if family == 4 else v6)(host, connection, **more)
-
-
-def cmsg(level, kind, data):
-    """One control message, padded."""
-    length = 16 + len(data)
-    return struct.pack("=Qii", length, level, kind) + data + b"\0" * (-length % 8)
 
 
 def cmsgs(control):
@@ -184,12 +158,6 @@ class Sock:
 
     def __exit__(self, *unused):
         self.close()
-
-
-def control_message(connection, body=b"", length=None):
-    """A control message header (T, L, S, version 3) with a body, as user space sends and gets it."""
-    total = 12 + len(body) if length is None else length
-    return struct.pack("!HHIHH", 0xc803, total, connection, 0, 0) + body
 
 
 def errno_of(function, *arguments):

@@ -10,11 +10,16 @@
 import contextlib
 import itertools
 import os
-import shlex
 import subprocess
 import time
 
 _numbers = itertools.count()
+
+
+def split(command):
+    """The words of a command, as a shell sees them."""
+    import shlex        # a small Python lacks it, and can use this library all the same
+    return shlex.split(command)
 
 
 def sh(command, check=True, timeout=60, **kwargs):
@@ -23,7 +28,7 @@ def sh(command, check=True, timeout=60, **kwargs):
     Returns the CompletedProcess with text output; raises with that output if
     the command fails and check is set.
     """
-    words = shlex.split(command) if isinstance(command, str) else [str(w) for w in command]
+    words = split(command) if isinstance(command, str) else [str(w) for w in command]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                           check=False, timeout=timeout, **kwargs)
     if check and done.returncode:
@@ -70,7 +75,7 @@ class NetNS:
 
     def ip(self, arguments, check=True):
         """ip -n <name> <arguments>"""
-        words = shlex.split(arguments) if isinstance(arguments, str) else list(arguments)
+        words = split(arguments) if isinstance(arguments, str) else list(arguments)
         return sh(["ip", "-n", self.name] + words, check=check)
 
     def batch(self, lines, check=True):
@@ -79,12 +84,12 @@ class NetNS:
 
     def run(self, command, check=True, timeout=60, **kwargs):
         """Run a command in the namespace (with its own /sys)."""
-        words = shlex.split(command) if isinstance(command, str) else list(command)
+        words = split(command) if isinstance(command, str) else list(command)
         return sh(["ip", "netns", "exec", self.name] + words, check=check, timeout=timeout, **kwargs)
 
     def popen(self, command, **kwargs):
         """Start a command in the namespace and do not wait for it."""
-        words = shlex.split(command) if isinstance(command, str) else list(command)
+        words = split(command) if isinstance(command, str) else list(command)
         return subprocess.Popen(["ip", "netns", "exec", self.name] + words, **kwargs)
 
     @contextlib.contextmanager

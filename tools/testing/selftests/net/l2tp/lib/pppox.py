@@ -16,15 +16,7 @@ import os
 import socket
 import struct
 
-AF_PPPOX, PX_PROTO_OL2TP, SOL_PPPOL2TP = 24, 1, 273
-DEBUG, RECVSEQ, SENDSEQ, LNSMODE, REORDERTO = 1, 2, 3, 4, 5
-
-PPPIOCGCHAN, PPPIOCGMRU, PPPIOCSMRU = 0x80047437, 0x80047453, 0x40047452
-PPPIOCGFLAGS, PPPIOCSFLAGS, PPPIOCGL2TPSTATS = 0x8004745A, 0x40047459, 0x80487436
-PPPIOCATTCHAN, PPPIOCNEWUNIT, PPPIOCCONNECT = 0x40047438, 0xC004743E, 0x4004743A
-PPPIOCBRIDGECHAN, PPPIOCUNBRIDGECHAN = 0x40047435, 0x7434
-PPPIOCSNPMODE = 0x4008744B
-IP_PROTO, IPV6_PROTO, LCP = 0x0021, 0x0057, 0xC021
+from .abi import *
 
 STATS = ("tx_packets", "tx_bytes", "tx_errors", "rx_packets", "rx_bytes", "rx_seq_discards",
          "rx_oos_packets", "rx_errors")
@@ -47,41 +39,6 @@ def errno_of(function, *args, **kwargs):
     except OSError as error:
         return "EOPNOTSUPP" if error.errno == errno.EOPNOTSUPP else errno.errorcode[error.errno]
     return "ok"
-
-
-# ---------------------------------------------------------------- addresses
-
-def sin(address="0.0.0.0", port=0):
-    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) \
-        + socket.inet_aton(address) + bytes(8)
-
-
-def sin6(address="::", port=0):
-    return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, 0) \
-        + socket.inet_pton(socket.AF_INET6, address) + bytes(4)
-
-
-def _head(fd, pid, family=AF_PPPOX, protocol=PX_PROTO_OL2TP):
-    return struct.pack("=HIii", family, protocol, pid, fd)
-
-
-def V2(fd, tid, sid, ptid, psid, pid=0, addr=sin(), **kw):
-    return _head(fd, pid, **kw) + addr + struct.pack("=HHHH", tid, sid, ptid, psid)
-
-
-def V2in6(fd, tid, sid, ptid, psid, pid=0, addr=sin6(), **kw):
-    return _head(fd, pid, **kw) + struct.pack("=HHHH", tid, sid, ptid, psid) + addr
-
-
-def V3(fd, tid, sid, ptid, psid, pid=0, addr=sin(), **kw):
-    return _head(fd, pid, **kw) + addr + struct.pack("=IIII", tid, sid, ptid, psid)
-
-
-def V3in6(fd, tid, sid, ptid, psid, pid=0, addr=sin6(), **kw):
-    return _head(fd, pid, **kw) + struct.pack("=IIII", tid, sid, ptid, psid) + addr
-
-
-VARIANTS = {"v2": (V2, 38), "v2in6": (V2in6, 50), "v3": (V3, 46), "v3in6": (V3in6, 58)}
 
 
 # ---------------------------------------------------------------- sockets
