@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Compares two transcripts of one program, the C modules' and ours.
+
+What may differ is of three kinds. Some things are nobody's decision (random numbers, the id of a process): they are taken out of
+both transcripts before. A *listed* difference is accepted where it shows. A listed difference that leaves the two kernels in
+different states ends the comparison of its episode. All others are failures. The list, with reasons, is in
+Documentation/networking/l2tp-conformance.rst, under the same names.
+"""
+import collections
+import re
+import struct
+
+from program import GENL, L, OTHER, genl
+
+Finding = collections.namedtuple("Finding", "rule stops")
+RAW = tuple(map(str, OTHER))    # descriptors of raw sockets
+
+
+def read(lines):
+    """{line number of the program: the lines written about it} of a transcript."""
+    rows, row = {}, None
+    for line in lines:
+        line = line.rstrip("\n")
+        if line[:1].isdigit():
+            number, _, rest = line.partition(" ")
+            row = rows[int(number)] = [rest]
+        elif row is not None:
+            row.append(line)
+    return rows
+
+
+# ---------------------------------------------------------------- what is nobody's decision
+
+def zero(text, at, size):
+    return text[:2 * at] + "00" * size + text[2 * (at + size):]
+
+
+def free_ipv4(text, at):
+    """An IPv4 packet in hexadecimal without identification and checksum, in an ICMP error also those of the packet it is about."""
+    text = zero(zero(text, at + 4, 2), at + 10, 2)
+    if text[2 * at + 18:2 * at + 20] == "01" and text[2 * at + 40:2 * at + 42] in ("03", "0b", "0c") and text[2 * at + 12:2 * at + 16] == "0000":
+        text = free_ipv4(zero(text, at + 22, 2), at + 28)
+    return text
+
+
+def free_frame(text):
+    """A frame in hexadecimal without identification and checksum of its outer headers, which start at random."""
+    if text[24:28] == "0800" and len(text) >= 68:
+        return free_ipv4(text, 14)
+    if text[24:28] == "86dd" and len(text) >= 124 and text[40:42] == "2c":
+        return zero(text, 14 + 44, 4)
+    return text
+
+
+def free_line(line):
+    words = line.split(" ")
+    if line.startswith((" wire ", " device 1 ")):
+        words[-1] = free_frame(words[-1])
+    elif len(words) > 2 and words[1] in RAW and words[-1].startswith("45"):
+        words[-1] = free_ipv4(words[-1], 0)
+    return " ".join(words)
+
+
+def free(op, row):
+    """The lines about an operation without what is nobody's decision."""
+    row = [free_line(line) for line in row]
+    if op == "cat /proc/net/dev":
+        row = [line for line in row if not line.startswith((" |   tap0:", " |     lo:"))]     # multicast of the namespace itself
+    if op.startswith(("name ", "peer ")):
+        row[0] = re.sub(r"( 180001000000)[0-9a-f]{8}", r"\g<1>????????", row[0])        # the maker's process id
+    return row
+
+
+# ---------------------------------------------------------------- what is listed
+
+def request(op):
+    """(command, {attribute: value}) of a request to the family, the last of a type counting; (None, {}) of anything else."""
+    words = op.split(" ")
+    if words[0] != "nl" or words[1] != str(GENL):
+        return None, {}
+    body, got, at = bytes.fromhex(words[4]), {}, 4
+    while at + 4 <= len(body):
+        length, kind = struct.unpack_from("=HH", body, at)
+        if length < 4 or at + length > len(body):
+            break
+        got[kind & genl.NLA_TYPE_MASK] = body[at + 4:at + length]
+        at += (length + 3) & ~3
+    return body[0] if body else None, got
+
+
+def number(attributes, kind):
+    value = attributes.get(kind)
+    return None if value is None else int.from_bytes(value[:4], "little")
+
+
+def more_extack(ours, theirs):
+    """Do two answers differ only in that ours tells which attribute is refused (2) or missing (5)?"""
+    ours, theirs = ours.split(" "), theirs.split(" ")
+    if ours[:3] != theirs[:3] or ours[1] != "answer" or not ours[2].startswith("E"):
+        return False
+
+    def parse(word):
+        return [(a.type, a.data) for a in genl.parse_attrs(bytes.fromhex(word.replace("-", "")))]
+    ours, theirs = parse(ours[3]), parse(theirs[3])
+    return [a for a in ours if a[0] not in (2, 5) or a in theirs] == theirs
+
+
+NEGATIVE_FD = re.compile(r"^(0 \d+ 180001000000\?{8})[0-9a-f]{6}[89a-f][0-9a-f]")
+DEBUG_ATTRIBUTE = re.compile(r"08001100[0-9a-f]{8}")
+DEBUG_TEXT = re.compile(r"^( \| (?:   config \S+|   0/0/\S+|) ?)[0-9a-f]{8}\b")
+
+
+def without_debug(op, lines):
+    if op.startswith("cat ") and "l2tp" not in op:
+        return lines
+    return [DEBUG_TEXT.sub(r"\g<1>????????", DEBUG_ATTRIBUTE.sub("08001100????????", line)) for line in lines]
+
+
+def without_references(op, lines):
+    return [re.sub(r"refcnt [0-9/]+$", "refcnt ?", line) for line in lines] if op.endswith("/l2tp/tunnels") else lines
+
+
+def listed(op, ours, theirs, history):
+    """The listed difference that explains the two rows, or None."""
+    cmd, attributes = request(op)
+    if cmd is not None and len(ours) == len(theirs) and ours[:1] == theirs[:1]:
+        # Ours tells which attribute is refused or missing where theirs tells nothing.
+        if all(a == b or more_extack(a, b) for a, b in zip(ours, theirs)):
+            return Finding("extended acknowledgement", False)
+    if re.match(r"get \d+ 273 1 ", op) and ours[0].split()[:2] == theirs[0].split()[:2]:
+        return Finding("debug mask", False)
+    if NEGATIVE_FD.match(theirs[0]) and re.sub(NEGATIVE_FD, r"\1ffffffff", theirs[0]) == ours[0]:
+        return Finding("negative descriptor", False)
+    for rule, without in (("debug mask", without_debug), ("reference counts", without_references)):
+        ours, theirs = without(op, ours), without(op, theirs)
+        if ours == theirs:
+            return Finding(rule, False)
+    if cmd == L.SESSION_CREATE:
+        key = number(attributes, L.CONN_ID), number(attributes, L.SESSION_ID)
+        if " answer ok -" in theirs and any(line.startswith(" answer EEXIST") for line in ours) and key in history["sessions"]:
+            return Finding("second session of an id", True)
+    if cmd == L.TUNNEL_CREATE and any(len(attributes.get(k, bytes(16))) < 16 for k in (L.IP6_SADDR, L.IP6_DADDR)):
+        return Finding("short IPv6 address", True)
+    if history["odd tunnel"]:
+        return Finding("odd version or id", True)
+    if cmd in (L.SESSION_GET, L.SESSION_DELETE, L.SESSION_MODIFY) and L.IFNAME in attributes and ours[0] == theirs[0]:
+        return Finding("sessions of one interface name", cmd != L.SESSION_GET)
+    return None
+
+
+def remember(op, row, history):
+    """What later differences may be explained by."""
+    cmd, attributes = request(op)
+    if cmd == L.SESSION_CREATE and " answer ok -" in row:
+        history["sessions"].add((number(attributes, L.CONN_ID), number(attributes, L.SESSION_ID)))
+    if op.startswith("connect ") and row[0] == "0":
+        name = bytes.fromhex(op.split(" ")[2].replace("-", ""))
+        if len(name) in (46, 58):
+            history["sessions"].add(struct.unpack_from("=II", name, 30 if len(name) == 46 else 14))
+    if cmd == L.TUNNEL_CREATE and " answer ok -" in row:
+        version = number({0: attributes.get(L.PROTO_VERSION, b"")[:1]}, 0)
+        if version not in (2, 3) or version == 2 and number(attributes, L.CONN_ID) > 0xffff:
+            history["odd tunnel"] = True
+
+
+# ---------------------------------------------------------------- comparison
+
+class Comparison:
+    """Of one program: .compared and .skipped operations, .listed {rule: count}, .failures [(episode, row, op, ours, theirs)]."""
+
+    def __init__(self):
+        self.compared = self.skipped = 0
+        self.listed = collections.Counter()
+        self.failures = []
+
+    def episode(self, number, lines, first, head, ours, theirs):
+        """lines: of the program, from row `first`; the first `head` are the prologue, which counts for nothing."""
+        history = {"sessions": set(), "odd tunnel": False}
+        for at, op in enumerate(lines):
+            row = first + at
+            mine, other = ours.get(row), theirs.get(row)
+            if mine is None or other is None:
+                self.failures.append((number, row, op, mine or ["no answer"], other or ["no answer"]))
+                return
+            if mine != other:
+                mine, other = free(op, mine), free(op, other)
+            if mine != other:
+                found = listed(op, mine, other, history)
+                if found is None:
+                    self.failures.append((number, row, op, mine, other))
+                    self.skipped += len(lines) - at - 1
+                    return
+                self.listed[found.rule] += 1
+                if found.stops:
+                    self.skipped += len(lines) - at - 1
+                    return
+            remember(op, other, history)
+            if at >= head:
+                self.compared += 1
