@@ -85,7 +85,7 @@ fn stats(session: &Session, argument: usize) -> Result {
         let stats = if id == 0 {
             tunnel.stats()
         } else {
-            let session = tunnel.session(id.into()).ok_or(EBADR)?;
+            let session = tunnel.net().session(tunnel, id.into()).ok_or(EBADR)?;
             if session.pw_type() != PwType::PPP {
                 return Err(EBADR);
             }
