@@ -403,6 +403,29 @@ static long show_file(const char *path)
 	return 0;
 }
 
+/* Until a file has a word in it. */
+static long await_file(const char *path, const char *word)
+{
+	time_t limit = time(NULL) + 30;
+	ssize_t got, have;
+	int fd;
+
+	do {
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (fd < 0)
+			return -1;
+		for (have = 0; (got = read(fd, text + have, sizeof(text) - 1 - have)) > 0; have += got)
+			;
+		close(fd);
+		text[have] = 0;
+		if (strstr(text, word))
+			return 0;
+		usleep(1000);
+	} while (time(NULL) < limit);
+	errno = ETIMEDOUT;
+	return -1;
+}
+
 static long put_file(const char *path, const char *value)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -540,6 +563,8 @@ static void perform(int count, char **word)
 	} else if (IS("cat", 1)) {
 		if (show_file(word[1]))
 			result(-1);
+	} else if (IS("await", 2)) {
+		result(await_file(word[1], word[2]));
 	} else if (IS("put", 2)) {
 		result(put_file(word[1], word[2]));
 	} else if (IS("netns", 1)) {

@@ -40,7 +40,6 @@ NLM_F_CREATE = 0x400
 PORT_RANGE = ("/proc/sys/net/ipv4/ip_local_port_range", f"{EPHEMERAL}\t{EPHEMERAL}")
 QUIET = (("net/ipv4/icmp_ratelimit", 0), ("net/ipv6/icmp/ratelimit", 0), ("net/ipv4/icmp_msgs_per_sec", 1000000),
          ("net/ipv4/icmp_msgs_burst", 1000000), ("net/ipv6/auto_flowlabels", 0), ("net/ipv6/conf/default/disable_ipv6", 1),
-         ("net/ipv6/conf/tap0/router_solicitations", 0),
          ("net/ipv4/ipfrag_time", 3600), ("net/ipv6/ip6frag_time", 3600))
 
 
@@ -71,10 +70,14 @@ def prologue(how="wipe"):
 
     def rtnl(kind, body):
         lines.append(f"nl {RTNL} {kind} {genl.NLM_F_REQUEST | genl.NLM_F_ACK | NLM_F_CREATE} {text(body)}")
+    lines += [f"put /proc/sys/net/ipv6/conf/tap0/{name} {value}" for name, value in (
+        ("router_solicitations", 0), ("accept_dad", 0), ("addr_gen_mode", 1))]
     rtnl(RTM_NEWLINK, link("tap0", IFF_UP | IFF_NOARP, IFF_UP | IFF_NOARP, genl.raw(IFLA_ADDRESS, MAC)))
     rtnl(RTM_NEWLINK, link("lo", IFF_UP, IFF_UP))
     for host, prefix in ((LOCAL[0], 24), (LOCAL[1], 24), (LOCAL6[0], 64), (LOCAL6[1], 64)):
         rtnl(RTM_NEWADDR, address(2, host, prefix))
+    # IPv6 addresses can be used when a worker has made their routes.
+    lines += [f"await /proc/net/ipv6_route {socket.inet_pton(10, host).hex()}" for host in LOCAL6]
     lines += [f"put /proc/sys/{name} {value}" for name, value in QUIET]
     lines += ["put " + " ".join(PORT_RANGE), f"socket {GENL} 16 3 16", f"set {GENL} 270 10 01000000", f"set {GENL} 270 11 01000000",
               f"socket {NOTES} 16 3 16", f"set {NOTES} 270 1 group", f"watch {NOTES} n", f"watch {TAP} w",
