@@ -2,7 +2,7 @@
 #
 # What a person can ask for. The modules themselves are described by Kbuild; the work is done by scripts in tools/.
 
-.PHONY: help setup modules install uninstall demo demo-ppp shell test conformance lint fmt doc clean
+.PHONY: help setup modules install uninstall demo demo-ppp shell test conformance report lint fmt doc clean
 .DEFAULT_GOAL := help
 export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT
 # Variables not given must not reach the scripts as empty ones.
@@ -17,6 +17,7 @@ help:
 #:   make demo-ppp      the same for an L2TPv2 call: two xl2tpd daemons, pppd, ppp devices
 #:   make test          host tests, lint, then all tests in the VM (TESTS="name..." for some of them)
 #:   make conformance   OPS=n random operations of SEED=n on the C modules and on ours, compared (a million, of the clock)
+#:   make report        one table of what the last runs have shown
 #:   make shell         an interactive VM with the modules loaded
 #:
 #:   make setup         prepare build root, kernel build tree and VM in the cache; the others do it when needed
@@ -57,6 +58,9 @@ test:
 
 conformance: modules
 	@tools/testing/conformance/run $(if $(SEED),--seed $(SEED)) $(if $(OPS),--ops $(OPS))
+
+report:
+	@tools/testing/report
 
 lint:
 	@tools/build/lint
