@@ -2,7 +2,7 @@
 #
 # What a person can ask for. The modules themselves are described by Kbuild; the work is done by scripts in tools/.
 
-.PHONY: help setup modules install uninstall demo demo-ppp shell test conformance report lint fmt doc clean
+.PHONY: help setup modules install uninstall demo demo-ppp shell test conformance report lint fmt doc deb test-install clean
 .DEFAULT_GOAL := help
 export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT
 # Variables not given must not reach the scripts as empty ones.
@@ -27,6 +27,8 @@ help:
 #:   make lint          clippy, rustfmt check, no warnings
 #:   make fmt           format the Rust sources
 #:   make doc           API documentation (build/doc)
+#:   make deb           the Debian package l2tp-rust-dkms and its source package (into build/deb)
+#:   make test-install  install, upgrade and remove that package in a Debian system in a VM
 #:   make clean         remove build/ (the cache stays; it can be deleted at any time)
 #:
 #: Variables
@@ -34,7 +36,7 @@ help:
 #:   LLVM=1|-19         with KDIR, for a kernel built with LLVM
 #:   IMPL=c             demo, shell, test: the kernel's own C modules instead of the Rust ones
 #:   KERNEL=<version>   another stock kernel of tools/build/kernels
-#:   L2TP_CACHE=<dir>   where the cache is (default ~/.cache/l2tp-rust; about 8 GB while it is made)
+#:   L2TP_CACHE=<dir>   where the cache is (default ~/.cache/l2tp-rust; about 10 GB while it is made)
 #:   INSTALL_MOD_PATH   install, uninstall: below another root directory; INSTALL_MOD_STRIP=1 drops debug information
 #:   JOBS=<n>, V=1      processes of the kernel build; show its commands
 
@@ -70,6 +72,12 @@ fmt:
 
 doc: modules
 	@tools/build/doc
+
+deb:
+	@tools/build/deb
+
+test-install:
+	@tools/testing/install/run
 
 clean:
 	@rm -rf build
