@@ -8,7 +8,7 @@ import time
 from lib import impl, ktap
 from lib import l2tp as L
 from lib.netns import NetNS, wait_for
-from lib.pppox import (DEBUG, LNSMODE, RECVSEQ, REORDERTO, SENDSEQ, Channel, Ground, Unit)
+from lib.pppox import (DEBUG, LNSMODE, RECVSEQ, REORDERTO, SENDSEQ, V2, Channel, Ground, Pppox, Unit)
 
 if not impl.load("l2tp_ppp", "l2tp_eth"):
     print("1..0 # SKIP no l2tp_ppp")
@@ -182,6 +182,40 @@ def _():
             file = open("/proc/thread-self/net/pppol2tp", encoding="ascii")
     with file:
         ktap.eq(file.read(), HEADER, "of a namespace without name")
+
+
+@ktap.case("several namespaces with the same ids, read from outside by a process of each")
+def _():
+    spaces = [NetNS() for _ in range(3)]
+    for space in spaces:
+        ktap.cleanup(space.delete)
+    udps, socks, processes = [], [], []
+    for number, space in enumerate(spaces):
+        udps.append(L.udp_socket("127.0.0.1", "127.0.0.1", 5000, 5001, netns=space))
+        for sid in range(number + 2):
+            socks.append(Pppox(netns=space).connect(V2(udps[-1].fileno(), 7, sid, 8, sid)))
+        processes.append(space.popen(["sleep", "300"]))
+        ktap.cleanup(processes[-1].wait)
+        ktap.cleanup(processes[-1].kill)
+    texts = []
+    for number, (space, process) in enumerate(zip(spaces, processes)):
+        def there(pid=process.pid):
+            with open(f"/proc/{pid}/net/pppol2tp", encoding="ascii") as file:
+                return file.read()
+        want = [f"SESSION 'sess 7/{sid}'" for sid in range(1, number + 2)]
+        wait_for(lambda: text(space).count("SESSION '") == len(want), what="sessions")
+        ktap.eq([line.split(" 7F")[0].strip() for line in text(space).split("\n") if "SESSION '" in line], want,
+                f"namespace {number}")
+        # `ip netns exec` enters the namespace before it becomes the program.
+        ktap.ok(wait_for(lambda: there() == text(space), 20), f"of a process in namespace {number}: {there()}")
+        texts.append(text(space))
+    socks.pop().close()
+    wait_for(lambda: text(spaces[2]) != texts[2], what="end of a session")
+    ktap.eq([text(space) for space in spaces[:2]], texts[:2], "the others do not change")
+    for sock in socks + udps:
+        sock.close()
+    for space in spaces:
+        wait_for(lambda s=space: text(s) == HEADER, what="end of the tunnel")
 
 
 @ktap.case("reading while sessions come and go")

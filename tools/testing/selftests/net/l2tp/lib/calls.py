@@ -141,12 +141,13 @@ def count_up(space, peer=LNS):
 
 def wait_up(space, *daemons, timeout=90, peer=LNS):
     """Wait for ppp0 and its address; shows what the daemons wrote if it does not come."""
-    if netns.wait_for(lambda: up(space, peer=peer), timeout):
+    programs = [getattr(daemon, "program", daemon) for daemon in daemons]
+    netns.wait_for(lambda: up(space, peer=peer) or not all(p.running() for p in programs), timeout)
+    if up(space, peer=peer):
         return
-    for daemon in daemons:
-        running = getattr(daemon, "program", daemon)
+    for running in programs:
         ktap.diag(f"{running.name} wrote:\n{running.output(40)}")
-    raise TimeoutError(f"waited {timeout} s for ppp0")
+    raise TimeoutError(f"no ppp0 in {timeout} s, or a program has ended")
 
 
 def pings(space, peer, count=3, size=56, extra="", tries=3):

@@ -34,12 +34,12 @@ def write(path, text):
 class Program:
     """A running program; it is ended when the running case ends, if it has not been before."""
 
-    def __init__(self, command, space=None, env=None):
+    def __init__(self, command, space=None, env=None, **kwargs):
         self.name = os.path.basename(command[0])
         self.log = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         prefix = ["ip", "netns", "exec", space.name] if space else []
         self.process = subprocess.Popen(prefix + command, stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=subprocess.STDOUT, env={**os.environ, **(env or {})})
+                                        stderr=subprocess.STDOUT, env={**os.environ, **(env or {})}, **kwargs)
         ktap.cleanup(self.stop)
 
     def running(self):
