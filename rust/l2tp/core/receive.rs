@@ -376,6 +376,15 @@ impl Session {
                 return self.discard(frame.skb, Discard::Sequence, Reason::OldSequence);
             }
             Admission::QueueFull(frame) => {
+                log!(
+                    self,
+                    Seq,
+                    debug,
+                    "{}: oos pkt {} discarded, no room, waiting for {}, reorder_q_len={}\n",
+                    pkt_ns,
+                    receiver.nr(),
+                    queue_len(queue)
+                );
                 self.discard(frame.skb, Discard::Sequence, Reason::OldSequence)
             }
         }

@@ -15,6 +15,8 @@ if not impl.load("l2tp_ppp", "l2tp_eth"):
     raise SystemExit(4)
 
 CONTROL, SEQ, DATA = 2, 4, 8
+# Frames that a reorder queue holds.
+LIMIT = 4096
 KEPT = impl.differs("debug masks are kept", c=False, rust=True)
 LCP = b"\xc0\x21\x09\x01\x00\x0c\x12\x34\x56\x78abcd"
 ground = Ground()
@@ -149,6 +151,26 @@ def _():
     wait_for(lambda: sock.stats()["rx_oos_packets"] == 1, what="a frame out of order")
     check(log, session, "holding oos pkt 8, waiting for 6, reorder_q_len=1")
     ktap.eq([t for t in said(log, session) if "send" in t and "bytes" in t], [], "of DATA")
+
+
+@ktap.case("SEQ: a reorder queue that is full")
+def _():
+    if not impl.differs("the reorder queue is limited", c=False, rust=True):
+        ktap.skip("the queue has no limit")
+    end = new_end()
+    end.management()
+    sock = end.session(11, 12)
+    sock.setsockopt(REORDERTO, 600000)
+    end.inject(11, LCP, seq=0)
+    # Number 1 does not come.
+    for number in range(2, 2 + LIMIT):
+        end.inject(11, LCP, seq=number)
+    log = kmsg.Watch()
+    sock.setsockopt(DEBUG, SEQ)
+    end.inject(11, LCP, seq=2 + LIMIT)
+    wait_for(lambda: sock.stats()["rx_errors"] == 1, what="a discard")
+    check(log, f"sess {end.tid}/11",
+          f"oos pkt {2 + LIMIT} discarded, no room, waiting for 1, reorder_q_len={LIMIT}")
 
 
 @ktap.case("DATA: frames of a tunnel and of a session")
