@@ -23,8 +23,8 @@ use core::{
 };
 use kernel::{
     alloc::flags::{GFP_KERNEL, __GFP_ZERO},
-    new_mutex,
     prelude::*,
+    static_lock_class,
     sync::Mutex,
 };
 
@@ -32,6 +32,10 @@ use kernel::{
 const MIN_BUCKETS: usize = 16;
 /// Buckets a table grows to at most.
 const MAX_BUCKETS: usize = 1 << 20;
+
+/// What lockdep calls the writers' lock. A static, since it compares names by address, and code that uses the table in another crate
+/// would have a copy of a constant.
+static LOCK_NAME: &CStr = c"RcuTable::writer";
 
 /// One generation: a bucket array and which link of the objects it uses.
 struct Buckets<T> {
@@ -99,7 +103,7 @@ impl<T: Send + Sync> RcuTable<T> {
         pin_init!(Self {
             current: AtomicPtr::new(null_mut()),
             count: AtomicU32::new(0),
-            writer <- new_mutex!(Writer { len: 0 }, "RcuTable::writer"),
+            writer <- Mutex::new(Writer { len: 0 }, LOCK_NAME, static_lock_class!()),
         })
     }
 

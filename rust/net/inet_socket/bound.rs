@@ -9,14 +9,17 @@ use super::{Held, InetSocket, Locked, Protocol, Tables};
 use crate::{
     lock::{SpinLockBh, SpinLockBhGuard},
     namespace::{Namespace, PernetSlot, PernetState},
-    new_spinlock_bh,
 };
 use core::{marker::PhantomData, mem::offset_of, ptr::null_mut};
-use kernel::{prelude::*, sync::Arc};
+use kernel::{prelude::*, static_lock_class, sync::Arc};
 use net_bindings as c;
 
 /// Number of buckets, a power of two.
 const BUCKETS: usize = 64;
+
+/// What lockdep calls the lock. A static, since it compares names by address, and code that uses the table in another crate would
+/// have a copy of a constant.
+static LOCK_NAME: &CStr = c"BoundTable::buckets";
 
 /// The buckets: lists through `skc_bind_node`.
 ///
@@ -53,7 +56,7 @@ impl<P: Protocol> PernetState for BoundTable<P> {
         };
         Arc::pin_init(
             pin_init!(Self {
-                buckets <- new_spinlock_bh!(buckets, "BoundTable::buckets"),
+                buckets <- SpinLockBh::new(buckets, LOCK_NAME, static_lock_class!()),
             }),
             GFP_KERNEL,
         )
