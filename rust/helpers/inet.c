@@ -30,7 +30,8 @@ __net_helper struct dst_entry *net_helper_dst_check(struct dst_entry *dst, u32 c
 
 __net_helper struct net_device *net_helper_dst_dev_rcu(const struct dst_entry *dst)
 {
-	return dst_dev_rcu(dst);
+	/* dst_dev_rcu(), which does not know that disabled bottom halves are a read-side section, too. */
+	return rcu_dereference_check(dst->dev_rcu, rcu_read_lock_bh_held());
 }
 
 __net_helper unsigned int net_helper_LL_RESERVED_SPACE(const struct net_device *dev)
