@@ -2,7 +2,7 @@
 #
 # What a person can ask for. The modules themselves are described by Kbuild; the work is done by scripts in tools/.
 
-.PHONY: help setup modules install uninstall demo demo-ppp shell test conformance report lint fmt doc deb test-install clean
+.PHONY: help setup modules install uninstall demo demo-ppp shell test test-debug conformance report lint fmt doc deb test-install clean
 .DEFAULT_GOAL := help
 export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT
 # Variables not given must not reach the scripts as empty ones.
@@ -17,6 +17,7 @@ help:
 #:   make demo-ppp      the same for an L2TPv2 call: two xl2tpd daemons, pppd, ppp devices
 #:   make test          host tests, lint, then all tests in the VM (TESTS="name..." for some of them)
 #:   make conformance   OPS=n random operations of SEED=n on the C modules and on ours, compared (a million, of the clock)
+#:   make test-debug    the VM tests on a kernel with KASAN, lockdep, kmemleak and more (hours; TESTS works as well)
 #:   make report        one table of what the last runs have shown
 #:   make shell         an interactive VM with the modules loaded
 #:
@@ -35,7 +36,7 @@ help:
 #:   KDIR=<dir>         modules, install: build against this Rust-enabled kernel build tree, with this machine's tools
 #:   LLVM=1|-19         with KDIR, for a kernel built with LLVM
 #:   IMPL=c             demo, shell, test: the kernel's own C modules instead of the Rust ones
-#:   KERNEL=<version>   another stock kernel of tools/build/kernels
+#:   KERNEL=<version>   another stock kernel of tools/build/kernels; KERNEL=debug: the kernel of test-debug
 #:   L2TP_CACHE=<dir>   where the cache is (default ~/.cache/l2tp-rust; about 10 GB while it is made)
 #:   INSTALL_MOD_PATH   install, uninstall: below another root directory; INSTALL_MOD_STRIP=1 drops debug information
 #:   JOBS=<n>, V=1      processes of the kernel build; show its commands
@@ -57,6 +58,9 @@ demo demo-ppp shell: $(if $(filter c,$(IMPL)),,modules)
 
 test:
 	@tools/testing/run-tests
+
+test-debug:
+	@KERNEL=debug tools/testing/run-tests
 
 conformance: modules
 	@tools/testing/conformance/run $(if $(SEED),--seed $(SEED)) $(if $(OPS),--ops $(OPS))

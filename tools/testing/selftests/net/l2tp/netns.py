@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 
-from lib import child, ktap
+from lib import child, impl, ktap
 from lib import l2tp as L
 from lib.netns import NetNS, sh, wait_for
 
@@ -62,7 +62,7 @@ def _():
     fill(space)
     start = time.monotonic()
     space.end()
-    ktap.ok(time.monotonic() - start < 10, f"took {time.monotonic() - start:.1f} s")
+    ktap.ok(time.monotonic() - start < 10 * impl.SLOW, f"took {time.monotonic() - start:.1f} s")
 
 
 @ktap.case("ten namespaces with tunnels go at once")

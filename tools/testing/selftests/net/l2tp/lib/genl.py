@@ -17,6 +17,8 @@ import socket
 import struct
 import time
 
+from . import impl
+
 NLM_F_REQUEST, NLM_F_MULTI, NLM_F_ACK = 0x1, 0x2, 0x4
 NLM_F_ECHO, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x8, 0x10, 0x300
 NLM_F_CAPPED, NLM_F_ACK_TLVS = 0x100, 0x200
@@ -196,7 +198,7 @@ class Genl:
                 self._open(rcvbuf, ext_ack)
         else:
             self._open(rcvbuf, ext_ack)
-        self.timeout = timeout
+        self.timeout = timeout * impl.SLOW
         self._seq = int(time.time()) & 0xffffff
         self.family_name = family
         self.resolve(family)

@@ -11,6 +11,8 @@ import subprocess
 IMPL = os.environ.get("IMPL", "rust")
 if IMPL not in ("rust", "c"):
     raise SystemExit(f"IMPL must be rust or c, not {IMPL!r}")
+# How many times as long everything may take: the debug kernel is slow.
+SLOW = int(os.environ.get("SLOW", "1"))
 IS_C = IMPL == "c"
 IS_RUST = IMPL == "rust"
 

@@ -16,7 +16,7 @@ import os
 import socket
 import struct
 
-from . import ktap, netns
+from . import impl, ktap, netns
 from .abi import *
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -69,7 +69,7 @@ class Received:
 class Sock:
     """A socket of protocol 115; closed at the end of a with-statement."""
 
-    def __init__(self, family, timeout=2.0):
+    def __init__(self, family, timeout=2.0 * impl.SLOW):
         self.family = family
         self.sock = socket.socket(AF[family], socket.SOCK_DGRAM, PROTOCOL)
         self.fd = self.sock.fileno()
@@ -148,7 +148,7 @@ class Sock:
     def wait(self):
         """Until there is something to read; False if it takes long."""
         import select
-        return bool(select.select([self.fd], [], [], 2)[0])
+        return bool(select.select([self.fd], [], [], 2 * impl.SLOW)[0])
 
     def close(self):
         self.sock.close()

@@ -13,6 +13,8 @@ import os
 import subprocess
 import time
 
+from . import impl
+
 _numbers = itertools.count()
 
 
@@ -30,7 +32,7 @@ def sh(command, check=True, timeout=60, **kwargs):
     """
     words = split(command) if isinstance(command, str) else [str(w) for w in command]
     done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          check=False, timeout=timeout, **kwargs)
+                          check=False, timeout=timeout * impl.SLOW, **kwargs)
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(words)}: exit status {done.returncode}\n"
                            f"{done.stdout}{done.stderr}")
@@ -40,8 +42,9 @@ def sh(command, check=True, timeout=60, **kwargs):
 def wait_for(predicate, timeout=10, what=None, step=0.02):
     """Poll until predicate() is true; its value, or the last false one at timeout.
 
-    With `what`, running out of time raises instead.
+    With `what`, running out of time raises instead. SLOW=n in the environment makes it (and sh) n times as patient.
     """
+    timeout *= impl.SLOW
     end = time.monotonic() + timeout
     while True:
         value = predicate()
