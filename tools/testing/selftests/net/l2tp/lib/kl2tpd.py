@@ -3,12 +3,12 @@
 from . import program
 
 
-def start(space, where, options, sessions=1, seqnum=False, peer="10.0.0.2", name="kl2tpd"):
-    """The running daemon, which calls the peer in one tunnel with so many sessions."""
+def start(space, where, options, sessions=1, seqnum=False, port=1701, name="kl2tpd"):
+    """The running daemon, which calls 10.0.0.2 in one tunnel with so many sessions."""
     arguments = program.write(f"{where}/{name}.options", options)
     text = f"""[tunnel.t1]
-peer = "{peer}:1701"
-local = "10.0.0.1:1701"
+peer = "10.0.0.2:1701"
+local = "10.0.0.1:{port}"
 version = "l2tpv2"
 encap = "udp"
 max_retries = 8
