@@ -17,7 +17,7 @@ from lib.netns import NetNS, sh, wait_for
 from lib.tracing import EVENTS, Trace
 
 SEED = int(os.environ.get("SEED", "0")) or random.randrange(1, 1 << 30)
-SECONDS = 3             # of each race
+SECONDS = 3 * impl.SLOW      # of each race
 ns, other = NetNS(), NetNS()
 ktap.at_exit(ns.delete)
 ktap.at_exit(other.delete)
