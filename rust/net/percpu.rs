@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Per-CPU counters.
+//! Per-CPU data.
 //!
-//! Each CPU adds to its own copy with plain instructions; a reader sums all copies.
+//! Each CPU writes its own copy with plain instructions. [`Counters`] are summed by their reader; a [`Section`] is what a CPU is in.
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
 use crate::rcu::Softirq;
-use core::{ffi::c_void, marker::PhantomData};
+use core::{cell::UnsafeCell, ffi::c_void, marker::PhantomData};
 use kernel::prelude::*;
 use net_bindings as c;
 
@@ -83,4 +83,76 @@ impl<const N: usize> Drop for Counters<N> {
         // SAFETY: By the type invariant our allocation, which nobody uses any more.
         unsafe { c::free_percpu(self.ptr) }
     }
+}
+
+/// A section of code that a CPU must not enter again from within: a `static` made by [`percpu_section!`](crate::percpu_section).
+///
+/// # Invariants
+///
+/// The value is in the per-CPU section: its address is not that of any copy.
+pub struct Section {
+    inside: UnsafeCell<bool>,
+}
+
+// SAFETY: Each CPU accesses its own copy, with bottom halves disabled.
+unsafe impl Sync for Section {}
+
+impl Section {
+    /// The initial value of each copy.
+    ///
+    /// # Safety
+    ///
+    /// Only for a static in the per-CPU section.
+    #[doc(hidden)]
+    pub const unsafe fn new() -> Self {
+        // INVARIANT: By the safety requirements.
+        Self {
+            inside: UnsafeCell::new(false),
+        }
+    }
+
+    /// Enters the section on this CPU, unless it is in there already. The section is left when the result is dropped.
+    #[inline]
+    pub fn enter<'a>(&self, _softirq: Softirq<'a>) -> Option<Inside<'a>> {
+        // SAFETY: By the type invariant this is the address of per-CPU data.
+        let inside: *mut bool = unsafe { c::this_cpu_ptr(self.inside.get().cast()) }.cast();
+        // SAFETY: This CPU's copy, which nobody else accesses; bottom halves stay disabled.
+        if unsafe { core::ptr::replace(inside, true) } {
+            return None;
+        }
+        // INVARIANT: Just entered.
+        Some(Inside {
+            inside,
+            _softirq: PhantomData,
+        })
+    }
+}
+
+/// Being in a [`Section`].
+///
+/// # Invariants
+///
+/// `inside` points to this CPU's copy, which says so; the CPU does not change during `'a`.
+pub struct Inside<'a> {
+    inside: *mut bool,
+    _softirq: PhantomData<Softirq<'a>>,
+}
+
+impl Drop for Inside<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant.
+        unsafe { *self.inside = false }
+    }
+}
+
+/// Declares a [`Section`].
+#[macro_export]
+macro_rules! percpu_section {
+    ($(#[$attr:meta])* static $name:ident;) => {
+        $(#[$attr])*
+        #[cfg_attr(CONFIG_SMP, link_section = ".data..percpu")]
+        // SAFETY: It is in the per-CPU section, which exists on SMP only.
+        static $name: $crate::percpu::Section = unsafe { $crate::percpu::Section::new() };
+    };
 }

@@ -17,9 +17,19 @@ use net::{
 /// Implementations keep their module loaded for as long as they live, with a [`ModuleRef`](net::module::ModuleRef).
 pub trait Pseudowire: AsAny + Send + Sync {
     /// Takes a received frame, which starts after all L2TP headers. `length` is the frame's length with the L2TP headers.
-    ///
-    /// Frames of one session arrive in order if they have sequence numbers.
     fn receive(&self, session: &Shared<Session>, skb: SkBuff, length: u32, softirq: Softirq<'_>);
+
+    /// Takes a frame whose turn it is. Such frames arrive in order, one at a time: a lock of the session is held, so they must
+    /// not be acted on before this returns.
+    fn receive_in_order(
+        &self,
+        session: &Shared<Session>,
+        skb: SkBuff,
+        length: u32,
+        softirq: Softirq<'_>,
+    ) {
+        self.receive(session, skb, length, softirq);
+    }
 
     /// The session ended: it is not found any more. Called once, in process context, and may sleep.
     ///

@@ -312,7 +312,7 @@ impl Session {
         match receiver.admit(queue, frame, pending, timeout != 0) {
             Admission::Deliver(frame) => {
                 self.advanced(receiver.nr(), ns.is_some());
-                return self.deliver(frame, softirq);
+                return self.deliver_in_order(frame, softirq);
             }
             Admission::Resynchronised(frame) => {
                 log!(
@@ -323,7 +323,7 @@ impl Session {
                 );
                 trace::session_seqnum_reset(self.name().padded(), self.ns(), pkt_ns);
                 self.advanced(receiver.nr(), true);
-                return self.deliver(frame, softirq);
+                return self.deliver_in_order(frame, softirq);
             }
             Admission::Queued { out_of_order } => {
                 if out_of_order {
@@ -427,7 +427,7 @@ impl Session {
                         );
                     }
                     self.advanced(receiver.nr(), sequenced);
-                    self.deliver(frame, softirq);
+                    self.deliver_in_order(frame, softirq);
                 }
             }
         }
@@ -459,10 +459,23 @@ impl Session {
     #[inline]
     fn deliver(self: &Shared<Self>, frame: Frame, softirq: Softirq<'_>) {
         let Frame { mut skb, length } = frame;
+        self.count_delivered(&mut skb, length, softirq);
+        self.pseudowire().receive(self, skb, length, softirq);
+    }
+
+    /// The same for a frame whose turn it is.
+    fn deliver_in_order(self: &Shared<Self>, frame: Frame, softirq: Softirq<'_>) {
+        let Frame { mut skb, length } = frame;
+        self.count_delivered(&mut skb, length, softirq);
+        self.pseudowire()
+            .receive_in_order(self, skb, length, softirq);
+    }
+
+    #[inline]
+    fn count_delivered(&self, skb: &mut SkBuff, length: u32, softirq: Softirq<'_>) {
         skb.orphan();
         self.tunnel().statistics.received(length, softirq);
         self.statistics.received(length, softirq);
-        self.pseudowire().receive(self, skb, length, softirq);
     }
 }
 

@@ -17,6 +17,7 @@ use l2tp_core::{
 use net::{
     module::ModuleRef,
     netdev::{
+        Device,
         DeviceSlot,
         UnregisterList, //
     },
@@ -38,22 +39,43 @@ pub(crate) struct EthernetPseudowire {
     pub(crate) _module: ModuleRef,
 }
 
-impl Pseudowire for EthernetPseudowire {
+impl EthernetPseudowire {
+    /// The device, if it is there, and the frame ready for it.
     #[inline]
-    fn receive(
+    fn prepare<'a>(
         &self,
-        session: &Shared<Session>,
+        session: &Session,
         mut skb: SkBuff,
-        length: u32,
-        softirq: Softirq<'_>,
-    ) {
+        softirq: Softirq<'a>,
+    ) -> Option<(&'a Device, SkBuff)> {
         let Some(device) = self.device.get(softirq.read_side()) else {
             skb.discard(Reason::DeviceNotReady);
-            return;
+            return None;
         };
         log_frame!(session, "{}: eth recv\n", skb.data());
         skb.scrub_decapsulated();
-        device.receive(skb, length, softirq);
+        Some((device, skb))
+    }
+}
+
+impl Pseudowire for EthernetPseudowire {
+    #[inline]
+    fn receive(&self, session: &Shared<Session>, skb: SkBuff, length: u32, softirq: Softirq<'_>) {
+        if let Some((device, skb)) = self.prepare(session, skb, softirq) {
+            device.receive(skb, length, softirq);
+        }
+    }
+
+    fn receive_in_order(
+        &self,
+        session: &Shared<Session>,
+        skb: SkBuff,
+        length: u32,
+        softirq: Softirq<'_>,
+    ) {
+        if let Some((device, skb)) = self.prepare(session, skb, softirq) {
+            device.receive_later(skb, length, softirq);
+        }
     }
 
     fn close(&self, _session: &RcuArc<Session>, devices: &mut UnregisterList) {

@@ -7,8 +7,13 @@ use crate::{
     skb::{Reason, SkBuff},
 };
 use core::mem::size_of;
-use kernel::types::Opaque;
+use kernel::{prelude::*, types::Opaque};
 use net_bindings as c;
+
+crate::percpu_section! {
+    /// Whether this CPU is in [`Device::receive`].
+    static RECEIVING;
+}
 
 /// A network device, borrowed from somebody who keeps it alive: its own driver's callback, or an RCU read-side critical section.
 ///
@@ -53,23 +58,58 @@ impl Device {
     /// Receives an Ethernet frame, as if the device had got it from a wire. `len` is what it counts as in the statistics, in bytes.
     ///
     /// The frame must be free of the traces of where it came from ([`SkBuff::scrub_decapsulated`]). It is dropped if it is too
-    /// short for an Ethernet header, which does not count, if the device is down, if it is larger than the MTU allows, or if the
-    /// CPU's backlog is full: these count as errors, and those that the network core drops also as dropped.
+    /// short for an Ethernet header, which does not count, if the device is down, or if it is larger than the MTU allows: these
+    /// count as errors and as dropped.
+    ///
+    /// What is above the device may have seen the frame, and sent others, when this returns: the caller must not hold a lock.
+    /// [`Device::receive_later`] is for those who do.
     #[inline]
-    pub fn receive(&self, mut skb: SkBuff, len: u32, _softirq: Softirq<'_>) {
+    pub fn receive(&self, skb: SkBuff, len: u32, softirq: Softirq<'_>) {
+        // What comes out of a tunnel in a tunnel waits for its turn, so that the stack is not used up.
+        let Some(_receiving) = RECEIVING.enter(softirq) else {
+            return self.receive_later(skb, len, softirq);
+        };
+        if let Some(skb) = self.admit(skb) {
+            // SAFETY: The device is valid, and bottom halves are disabled, as the per-CPU statistics require. The packet is ours
+            // and on the device. It is gone with this, whatever the result.
+            unsafe {
+                c::dev_dstats_rx_add(self.as_ptr(), len);
+                c::netif_receive_skb(skb.into_raw());
+            }
+        }
+    }
+
+    /// Like [`Device::receive`], but the frame has only been queued when this returns. If the queue is full it is dropped, too.
+    #[inline]
+    pub fn receive_later(&self, skb: SkBuff, len: u32, _softirq: Softirq<'_>) {
+        if let Some(skb) = self.admit(skb) {
+            // SAFETY: As in `receive()`.
+            unsafe {
+                if c::netif_rx(skb.into_raw()) == c::NET_RX_SUCCESS as c_int {
+                    c::dev_dstats_rx_add(self.as_ptr(), len);
+                } else {
+                    c::DEV_STATS_INC_rx_errors(self.as_ptr());
+                }
+            }
+        }
+    }
+
+    /// Puts an Ethernet frame on the device, or drops it.
+    #[inline]
+    fn admit(&self, mut skb: SkBuff) -> Option<SkBuff> {
         if !skb.may_pull(c::ETH_HLEN as usize) {
             skb.discard(Reason::TooSmall);
-            return;
+            return None;
         }
-        // SAFETY: The device is valid, and the packet ours, unshared, and long enough for the header that is pulled. It is gone
-        // with this, whatever the result. Bottom halves are disabled, as the per-CPU statistics require.
+        let skb = skb.into_raw();
+        // SAFETY: The device is valid, and the packet ours, unshared, and long enough for the header that is pulled. If the
+        // function fails the packet is gone.
         unsafe {
-            let dev = self.as_ptr();
-            if c::dev_forward_skb(dev, skb.into_raw()) == c::NET_RX_SUCCESS as i32 {
-                c::dev_dstats_rx_add(dev, len);
-            } else {
-                c::DEV_STATS_INC_rx_errors(dev);
+            if c::__dev_forward_skb(self.as_ptr(), skb) != 0 {
+                c::DEV_STATS_INC_rx_errors(self.as_ptr());
+                return None;
             }
+            Some(SkBuff::from_raw(skb))
         }
     }
 
