@@ -9,6 +9,9 @@
 #ifdef __BINDGEN__
 /* bindgen ignores inline functions. */
 #define __net_helper
+#elif defined(L2TP_INLINE_HELPERS)
+/* Always: LLVM does not consider the attributes of functions from C and Rust compatible, though they are. */
+#define __net_helper __always_inline
 #else
 #define __net_helper __used
 #endif

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/percpu.h>
 
-__net_helper void *net_helper_this_cpu_ptr(void __percpu *p)
+/*
+ * To Rust, per-CPU pointers are pointers. Compilers that know address spaces make a difference, which LLVM minds when it inlines
+ * these functions.
+ */
+__net_helper void *net_helper_this_cpu_ptr(void *p)
 {
-	return this_cpu_ptr(p);
+	return this_cpu_ptr((void __percpu *)(unsigned long)p);
 }
 
-__net_helper void *net_helper_per_cpu_ptr(void __percpu *p, unsigned int cpu)
+__net_helper void *net_helper_per_cpu_ptr(void *p, unsigned int cpu)
 {
-	return per_cpu_ptr(p, cpu);
+	return per_cpu_ptr((void __percpu *)(unsigned long)p, cpu);
 }
 
 __net_helper unsigned int net_helper_cpumask_next_possible(int cpu)
@@ -16,7 +20,7 @@ __net_helper unsigned int net_helper_cpumask_next_possible(int cpu)
 	return cpumask_next(cpu, cpu_possible_mask);
 }
 
-__net_helper void __percpu *net_helper_alloc_percpu(size_t size, size_t align, gfp_t gfp)
+__net_helper void *net_helper_alloc_percpu(size_t size, size_t align, gfp_t gfp)
 {
-	return __alloc_percpu_gfp(size, align, gfp);
+	return (void *)(unsigned long)__alloc_percpu_gfp(size, align, gfp);
 }
