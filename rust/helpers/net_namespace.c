@@ -9,6 +9,12 @@ __net_helper void *net_helper_net_generic(const struct net *net, unsigned int id
 	return net_generic(net, id);
 }
 
+/* For callers in a read-side critical section. */
+__net_helper void *net_helper_net_generic_rcu(const struct net *net, unsigned int id)
+{
+	return rcu_dereference_check(net->gen, rcu_read_lock_bh_held())->ptr[id];
+}
+
 __net_helper struct net *net_helper_get_net(struct net *net)
 {
 	return get_net(net);

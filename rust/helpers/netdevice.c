@@ -44,6 +44,11 @@ __net_helper void net_helper_dev_dstats_rx_add(struct net_device *dev, unsigned 
 	dev_dstats_rx_add(dev, len);
 }
 
+__net_helper int net_helper_____dev_forward_skb(struct net_device *dev, struct sk_buff *skb)
+{
+	return ____dev_forward_skb(dev, skb, true);
+}
+
 __net_helper void net_helper_DEV_STATS_INC_rx_errors(struct net_device *dev)
 {
 	DEV_STATS_INC(dev, rx_errors);

@@ -23,11 +23,6 @@ __net_helper void net_helper_nf_reset_ct(struct sk_buff *skb)
 	nf_reset_ct(skb);
 }
 
-__net_helper void net_helper_secpath_reset(struct sk_buff *skb)
-{
-	secpath_reset(skb);
-}
-
 __net_helper void net_helper_skb_clear_hash(struct sk_buff *skb)
 {
 	skb_clear_hash(skb);
@@ -61,6 +56,11 @@ __net_helper void net_helper_skb_postpull_rcsum(struct sk_buff *skb, const void 
 __net_helper void net_helper_skb_set_ignore_df(struct sk_buff *skb)
 {
 	skb->ignore_df = 1;
+}
+
+__net_helper bool net_helper_skb_ip_summed_is_unnecessary(const struct sk_buff *skb)
+{
+	return skb->ip_summed == CHECKSUM_UNNECESSARY;
 }
 
 __net_helper void net_helper_skb_set_ip_summed_none(struct sk_buff *skb)

@@ -5,6 +5,7 @@
 //! C headers: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h),
 //! [`include/net/netns/generic.h`](srctree/include/net/netns/generic.h)
 
+use crate::rcu::ReadSide;
 use core::{
     cell::UnsafeCell,
     marker::PhantomData,
@@ -193,8 +194,17 @@ impl<T: PernetState> PernetSlot<T> {
     }
 
     /// The state in `ns`; `None` while the subsystem is not registered, or not initialised there yet.
-    #[inline]
     pub fn get<'a>(&self, ns: &'a Namespace) -> Option<&'a Arc<T>> {
+        let guard = crate::rcu::read_lock();
+        // SAFETY: The read-side section is there while the area is looked up. What that leads to stays for longer, see there.
+        let state = self.get_rcu(ns, unsafe { ReadSide::assume() });
+        drop(guard);
+        state
+    }
+
+    /// The same, for those who are in a read-side section anyhow.
+    #[inline]
+    pub fn get_rcu<'a>(&self, ns: &'a Namespace, _rcu: ReadSide<'a>) -> Option<&'a Arc<T>> {
         // SAFETY: `id` does not change while namespaces are initialised.
         let id = unsafe { *self.id.get() };
         if id == 0 {
@@ -202,7 +212,7 @@ impl<T: PernetState> PernetSlot<T> {
         }
         // SAFETY: The namespace is alive, and `id` was given out for an `Area`, which lives as long as that; or null, before.
         unsafe {
-            let area = c::net_generic(ns.as_ptr(), id).cast::<Area<T>>();
+            let area = c::net_generic_rcu(ns.as_ptr(), id).cast::<Area<T>>();
             if area.is_null() || !(*area).open.load(Ordering::Acquire) {
                 return None;
             }

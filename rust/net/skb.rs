@@ -165,17 +165,21 @@ impl SkBuff {
         if len <= self.data().len() {
             return true;
         }
-        self.pull_tail(len)
+        // SAFETY: Valid by the type invariant, and ours.
+        unsafe { pull_tail(self.ptr.as_ptr(), len) }
     }
 
-    #[cold]
-    fn pull_tail(&mut self, len: usize) -> bool {
-        if len > self.len() {
-            return false;
+    /// The first `N` bytes, moved into the linear area if need be; `None` as for [`SkBuff::may_pull`].
+    #[inline]
+    pub fn pull_up<const N: usize>(&mut self) -> Option<&[u8; N]> {
+        // SAFETY: If there are not so many bytes in the linear area the packet is valid and ours. Then there are.
+        unsafe {
+            let skb = self.ptr.as_ptr();
+            if N > self.data().len() && !pull_tail(skb, N) {
+                return None;
+            }
+            Some(&*(*skb).data.cast())
         }
-        let missing = len.wrapping_sub(self.data().len());
-        // SAFETY: The buffer is valid and has `missing` bytes beyond the linear area. CAST: At most the packet's length.
-        !unsafe { c::__pskb_pull_tail(self.ptr.as_ptr(), missing as c_int) }.is_null()
     }
 
     /// Removes the first `len` bytes, which must be in the linear area. Returns whether they were.
@@ -189,6 +193,26 @@ impl SkBuff {
             let skb = self.ptr.as_ptr();
             (*skb).len = (*skb).len.wrapping_sub(len as u32);
             (*skb).data = (*skb).data.add(len);
+        }
+        true
+    }
+
+    /// Removes a tunnel's headers, of which `len` bytes are left: those from the data pointer on, which must be in the linear
+    /// area. Returns whether they were.
+    ///
+    /// A checksum of the packet, as some network devices compute it, is corrected for all headers from the transport header on.
+    #[inline]
+    pub fn pull_decapsulated(&mut self, len: usize) -> bool {
+        if !self.pull(len) {
+            return false;
+        }
+        // SAFETY: Valid by the type invariant. The transport header is that of the tunnel, which is in front of the data.
+        unsafe {
+            let skb = self.ptr.as_ptr();
+            let offset = (*skb).__bindgen_anon_4.headers.as_ref().transport_header;
+            let start = (*skb).head.add(usize::from(offset));
+            let headers = ((*skb).data as usize).wrapping_sub(start as usize);
+            c::skb_postpull_rcsum(skb, start.cast(), headers as u32);
         }
         true
     }
@@ -307,19 +331,22 @@ impl SkBuff {
         }
     }
 
-    /// Prepares a packet that came out of a tunnel for the inner stack: no trace of the outer packet's IPsec processing,
-    /// checksum verification, flow hash, route and connection.
+    /// Forgets the hash of the flow that the packet was in.
     #[inline]
-    pub fn scrub_decapsulated(&mut self) {
-        let skb = self.ptr.as_ptr();
+    pub fn clear_hash(&mut self) {
+        // SAFETY: Valid by the type invariant.
+        unsafe { c::skb_clear_hash(self.ptr.as_ptr()) }
+    }
+
+    /// Forgets that somebody has verified a checksum in the packet.
+    #[inline]
+    pub fn forget_verified_checksum(&mut self) {
         // SAFETY: Valid by the type invariant.
         unsafe {
-            c::secpath_reset(skb);
-            c::skb_set_ip_summed_none(skb);
-            c::skb_clear_hash(skb);
+            if c::skb_ip_summed_is_unnecessary(self.ptr.as_ptr()) {
+                c::skb_set_ip_summed_none(self.ptr.as_ptr());
+            }
         }
-        self.drop_dst();
-        self.reset_conntrack();
     }
 
     /// The network device that the packet is on, as a mere address; null if there is none.
@@ -333,6 +360,21 @@ impl SkBuff {
                 .__bindgen_anon_1
                 .dev
         }
+    }
+}
+
+/// Moves data into the linear area until there are `len` bytes.
+///
+/// # Safety
+///
+/// `skb` must be valid, with less than `len` bytes in the linear area, and the caller's alone.
+#[cold]
+unsafe fn pull_tail(skb: *mut c::sk_buff, len: usize) -> bool {
+    // SAFETY: By the safety requirements; checked to have that many bytes. CAST: At most the packet's length.
+    unsafe {
+        let linear = (*skb).len.wrapping_sub((*skb).data_len) as usize;
+        len <= (*skb).len as usize
+            && !c::__pskb_pull_tail(skb, len.wrapping_sub(linear) as c_int).is_null()
     }
 }
 

@@ -114,13 +114,24 @@ macro_rules! log_frame {
     ($object:expr, $format:tt, $data:expr) => {{
         use $crate::log::Object as _;
         if $object.logs($crate::log::Category::Data) {
-            static LIMIT: ::net::ratelimit::RateLimit = ::net::ratelimit::RateLimit::new();
-            if LIMIT.allows() {
-                $crate::log_at!(debug, $format, $object.name());
-                $crate::log::dump($data);
-            }
+            let (name, data) = ($object.name(), $data);
+            $crate::log::cold(move || {
+                static LIMIT: ::net::ratelimit::RateLimit = ::net::ratelimit::RateLimit::new();
+                if LIMIT.allows() {
+                    $crate::log_at!(debug, $format, name);
+                    $crate::log::dump(data);
+                }
+            });
         }
     }};
+}
+
+/// Keeps code that prints, and the stack it needs, away from the packet path.
+#[doc(hidden)]
+#[cold]
+#[inline(never)]
+pub fn cold(print: impl FnOnce()) {
+    print();
 }
 
 /// Prints the first 32 bytes: sixteen in a line, with their offset, and as characters.
@@ -152,17 +163,21 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// A datagram arrived on the socket of a UDP tunnel: tells what will become of it.
+/// A datagram arrived on the socket of a UDP tunnel: tells what will become of it. Returns it.
 #[cold]
 pub(crate) fn datagram(
     net: &crate::NetState,
     socket: SocketKey,
-    skb: &mut SkBuff,
+    mut skb: SkBuff,
     read: ReadSide<'_>,
-) {
-    let Some(tunnel) = net.tunnel_by_socket(socket, read) else {
-        return;
-    };
+) -> SkBuff {
+    if let Some(tunnel) = net.tunnel_by_socket(socket, read) {
+        tell_fate(net, tunnel, &mut skb, read);
+    }
+    skb
+}
+
+fn tell_fate(net: &crate::NetState, tunnel: &crate::Tunnel, skb: &mut SkBuff, read: ReadSide<'_>) {
     if !tunnel.logs(Category::Data) {
         return;
     }
@@ -207,7 +222,7 @@ pub(crate) fn datagram(
                 tunnel.id(),
                 id,
                 header.version,
-                net.v3_session(id, Some(socket), read),
+                net.v3_session(id, Some(tunnel.socket().key()), read),
             )
         }
     };

@@ -11,7 +11,6 @@ use crate::{
     reorder::{Frame, Reorder},
     trace, Session, Tunnel,
 };
-use core::sync::atomic::Ordering;
 use kernel::prelude::*;
 use net::{
     namespace::Namespace,
@@ -44,13 +43,13 @@ impl Encapsulation for L2tpInUdp {
     ) -> Verdict {
         if log::masks::is_enabled() {
             if let Ok(net) = NetState::of(ns) {
-                log::datagram(net, socket, &mut skb, softirq.read_side());
+                skb = log::datagram(net, socket, skb, softirq.read_side());
             }
         }
-        if !skb.may_pull(MIN_UDP_FRAME) {
+        let Ok(net) = NetState::of_rcu(ns, softirq.read_side()) else {
             return Verdict::PassUp(skb);
-        }
-        let (Some(first), Ok(net)) = (skb.data().first_chunk(), NetState::of(ns)) else {
+        };
+        let Some(first) = skb.pull_up::<MIN_UDP_FRAME>() else {
             return Verdict::PassUp(skb);
         };
         match wire::udp::classify(first) {
@@ -93,7 +92,9 @@ pub fn receive_ip(
     mut skb: SkBuff,
     softirq: Softirq<'_>,
 ) {
-    let session = NetState::of(ns)
+    // Who has verified a checksum in a packet of this protocol cannot have been sure which one.
+    skb.forget_verified_checksum();
+    let session = NetState::of_rcu(ns, softirq.read_side())
         .ok()
         .and_then(|net| net.v3_session(session_id, None, softirq.read_side()));
     let Some(session) = session else {
@@ -168,45 +169,49 @@ impl Session {
     #[inline]
     fn receive_v2(
         self: &Shared<Self>,
-        skb: SkBuff,
+        mut skb: SkBuff,
         header: &v2::DataHeader,
         softirq: Softirq<'_>,
     ) -> Verdict {
         if self.version != 2 {
             return self.invalid(skb);
         }
-        self.receive(skb, header.ns.map(u32::from), header.header_len(), softirq);
+        let header_len = header.header_len();
+        // The rest is found out below.
+        skb.may_pull(header_len);
+        self.receive(skb, header.ns.map(u32::from), header_len, softirq);
         Verdict::Consumed
     }
 
     /// Length of the header of an L2TPv3 frame of this session, in which `offset` bytes precede the cookie.
     #[inline]
     fn v3_header_len(&self, offset: usize) -> usize {
-        offset
-            .wrapping_add(self.peer_cookie().len())
-            .wrapping_add(self.l2spec().len())
+        offset.wrapping_add(self.received_options.into())
     }
 
     /// A frame of an L2TPv3 session, with its header in the linear area. What precedes the cookie takes `offset` bytes.
     #[inline]
     fn receive_v3(self: &Shared<Self>, skb: SkBuff, offset: usize, softirq: Softirq<'_>) {
-        let cookie_len = self.peer_cookie().len();
-        let received = skb.data().get(offset..).unwrap_or(&[]);
-        if cookie_len != 0 && !self.peer_cookie().matches(received) {
-            return self.discard(skb, Discard::Cookie, Reason::InvalidProtocol);
+        let header_len = self.v3_header_len(offset);
+        if !self.peer_cookie().is_empty() {
+            let received = skb.data().get(offset..).unwrap_or(&[]);
+            if !self.peer_cookie().matches(received) {
+                return self.discard(skb, Discard::Cookie, Reason::InvalidProtocol);
+            }
         }
         let ns = match self.l2spec() {
             L2Spec::None => None,
-            L2Spec::Default => received
-                .get(cookie_len..)
-                .and_then(|rest| rest.first_chunk())
+            L2Spec::Default => skb
+                .data()
+                .get(..header_len)
+                .and_then(|header| header.last_chunk())
                 .and_then(|word| DefaultSublayer::parse(word).ns),
         };
-        self.receive(skb, ns, self.v3_header_len(offset), softirq);
+        self.receive(skb, ns, header_len, softirq);
     }
 
-    /// A frame of this session, whose header takes `header_len` bytes and has the sequence number `ns`.
-    #[inline]
+    /// A frame of this session, whose header takes `header_len` bytes of the linear area and has the sequence number `ns`.
+    #[inline(always)]
     fn receive(
         self: &Shared<Self>,
         mut skb: SkBuff,
@@ -216,23 +221,41 @@ impl Session {
     ) {
         // CAST: Packets are shorter than 2^32 bytes.
         let length = skb.len() as u32;
-        if ns.is_some() || self.recv_seq() || self.send_seq() {
-            if let Err(()) = self.follow_sequencing(ns.is_some()) {
-                log!(
-                    self,
-                    Seq,
-                    warn,
-                    "{}: recv data has no seq numbers when required. Discarding.\n"
-                );
-                return self.discard(skb, Discard::Sequence, Reason::OldSequence);
-            }
+        if ns.is_some() || !self.is_unsequenced() {
+            return self.receive_sequenced(skb, ns, header_len, softirq);
         }
-        if !skb.may_pull(header_len) || !skb.pull(header_len) {
+        if !skb.pull_decapsulated(header_len) {
+            return self.discard(skb, Discard::Other, Reason::HeaderTruncated);
+        }
+        self.deliver(Frame { skb, length }, softirq);
+    }
+
+    /// The same, if sequence numbers matter.
+    #[inline(never)]
+    fn receive_sequenced(
+        self: &Shared<Self>,
+        mut skb: SkBuff,
+        ns: Option<u32>,
+        header_len: usize,
+        softirq: Softirq<'_>,
+    ) {
+        // CAST: As above.
+        let length = skb.len() as u32;
+        if let Err(()) = self.follow_sequencing(ns.is_some()) {
+            log!(
+                self,
+                Seq,
+                warn,
+                "{}: recv data has no seq numbers when required. Discarding.\n"
+            );
+            return self.discard(skb, Discard::Sequence, Reason::OldSequence);
+        }
+        if !skb.pull_decapsulated(header_len) {
             return self.discard(skb, Discard::Other, Reason::HeaderTruncated);
         }
         let frame = Frame { skb, length };
         // A frame without number only waits for those that wait already.
-        if ns.is_none() && !self.reordering.load(Ordering::Relaxed) {
+        if ns.is_none() && !self.is_reordering() {
             self.deliver(frame, softirq);
         } else {
             self.receive_in_order(frame, ns, softirq);
@@ -442,8 +465,7 @@ impl Session {
                 queue_len(queue)
             );
         }
-        self.reordering
-            .store(!wire::Queue::is_empty(queue), Ordering::Relaxed);
+        self.set_reordering(!wire::Queue::is_empty(queue));
     }
 
     /// Nr moved on.

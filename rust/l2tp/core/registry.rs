@@ -125,6 +125,12 @@ impl NetState {
         STATE.get(ns).ok_or(ENODEV)
     }
 
+    /// The same, quicker, for the packet path.
+    #[inline]
+    pub(crate) fn of_rcu<'a>(ns: &'a Namespace, rcu: ReadSide<'a>) -> Result<&'a Arc<Self>> {
+        STATE.get_rcu(ns, rcu).ok_or(ENODEV)
+    }
+
     /// The tunnel with this id.
     pub fn tunnel(&self, id: u32) -> Option<RcuArc<Tunnel>> {
         match self.tunnels.lock().get(&id)? {

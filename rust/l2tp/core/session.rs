@@ -10,7 +10,7 @@ use crate::{
     stats::Statistics,
     trace, Encap, Pseudowire, PwType, SessionConfig, Stats, Tunnel,
 };
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering};
 use kernel::{prelude::*, rbtree::RBTreeNode, sync::SetOnce};
 use net::{
     lock::SpinLockBh,
@@ -26,14 +26,14 @@ pub struct Session {
     id: u32,
     pub(crate) version: u8,
     l2spec: L2Spec,
+    /// Bytes of cookie and L2-specific sublayer in received frames.
+    pub(crate) received_options: u8,
     peer_cookie: Cookie,
     /// Another tunnel has, or had, a session with the same id: then the socket decides.
     collided: AtomicBool,
-    recv_seq: AtomicBool,
-    pub(crate) send_seq: AtomicBool,
+    /// [`RECV_SEQ`], [`SEND_SEQ`] and [`REORDERING`].
+    sequencing: AtomicU8,
     lns_mode: AtomicBool,
-    /// Whether frames wait in the reorder queue; written under its lock.
-    pub(crate) reordering: AtomicBool,
     /// In ticks; 0 for no reordering.
     reorder_timeout: AtomicU32,
     pw: KBox<dyn Pseudowire>,
@@ -52,6 +52,13 @@ pub struct Session {
     #[pin]
     ifname: SetOnce<IfName>,
 }
+
+/// Received frames must have sequence numbers.
+const RECV_SEQ: u8 = 1;
+/// Transmitted frames have sequence numbers.
+const SEND_SEQ: u8 = 2;
+/// Frames wait in the reorder queue; changes under its lock.
+const REORDERING: u8 = 4;
 
 impl Session {
     /// Makes a session in `tunnel`, which nobody finds before [`Session::register`].
@@ -82,12 +89,15 @@ impl Session {
                 id,
                 version: tunnel.version(),
                 l2spec: config.l2spec,
+                // CAST: Twelve at most.
+                received_options: config.peer_cookie.len().wrapping_add(config.l2spec.len()) as u8,
                 peer_cookie: config.peer_cookie,
                 collided: AtomicBool::new(false),
-                recv_seq: AtomicBool::new(config.recv_seq),
-                send_seq: AtomicBool::new(config.send_seq),
+                sequencing: AtomicU8::new(
+                    if config.recv_seq { RECV_SEQ } else { 0 }
+                        | if config.send_seq { SEND_SEQ } else { 0 },
+                ),
                 lns_mode: AtomicBool::new(config.lns_mode),
-                reordering: AtomicBool::new(false),
                 reorder_timeout: AtomicU32::new(ticks(config.reorder_timeout_ms)),
                 pw,
                 name: OwnName(name),
@@ -278,23 +288,51 @@ impl Session {
     /// Whether received frames must have sequence numbers.
     #[inline]
     pub fn recv_seq(&self) -> bool {
-        self.recv_seq.load(Ordering::Relaxed)
+        self.sequencing.load(Ordering::Relaxed) & RECV_SEQ != 0
     }
 
     /// Sets [`Session::recv_seq`].
     pub fn set_recv_seq(&self, on: bool) {
-        self.recv_seq.store(on, Ordering::Relaxed);
+        self.set_sequencing(RECV_SEQ, on);
     }
 
     /// Whether transmitted frames have sequence numbers.
     #[inline]
     pub fn send_seq(&self) -> bool {
-        self.send_seq.load(Ordering::Relaxed)
+        self.sequencing.load(Ordering::Relaxed) & SEND_SEQ != 0
     }
 
     /// Sets [`Session::send_seq`].
     pub fn set_send_seq(&self, on: bool) {
-        self.send_seq.store(on, Ordering::Relaxed);
+        self.set_sequencing(SEND_SEQ, on);
+    }
+
+    /// Whether a received frame is of no concern to anything about sequence numbers if it has none itself.
+    #[inline]
+    pub(crate) fn is_unsequenced(&self) -> bool {
+        self.sequencing.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether frames wait in the reorder queue.
+    #[inline]
+    pub(crate) fn is_reordering(&self) -> bool {
+        self.sequencing.load(Ordering::Relaxed) & REORDERING != 0
+    }
+
+    /// Sets [`Session::is_reordering`]. The caller holds the queue's lock.
+    #[inline]
+    pub(crate) fn set_reordering(&self, on: bool) {
+        if self.is_reordering() != on {
+            self.set_sequencing(REORDERING, on);
+        }
+    }
+
+    fn set_sequencing(&self, bit: u8, on: bool) {
+        if on {
+            self.sequencing.fetch_or(bit, Ordering::Relaxed);
+        } else {
+            self.sequencing.fetch_and(!bit, Ordering::Relaxed);
+        }
     }
 
     /// Whether this end decides about sequence numbers.

@@ -93,11 +93,9 @@ impl Session {
         skb.clear_cb();
         skb.reset_conntrack();
         let len = skb.len();
-        match ns {
-            Some(ns) => log!(self, Data, debug, "{}: send {} bytes, ns={}\n", len, ns),
-            None => log!(self, Data, debug, "{}: send {} bytes\n", len),
+        if log::masks::is_enabled() {
+            self.log_transmitted(&skb, ns);
         }
-        log_frame!(self, "{}: xmit\n", skb.data());
         match tunnel.encap() {
             Encap::Udp => path.send_udp(skb)?,
             Encap::Ip => {
@@ -106,5 +104,15 @@ impl Session {
             }
         }
         Ok(len)
+    }
+
+    #[cold]
+    fn log_transmitted(&self, skb: &SkBuff, ns: Option<u32>) {
+        let len = skb.len();
+        match ns {
+            Some(ns) => log!(self, Data, debug, "{}: send {} bytes, ns={}\n", len, ns),
+            None => log!(self, Data, debug, "{}: send {} bytes\n", len),
+        }
+        log_frame!(self, "{}: xmit\n", skb.data());
     }
 }

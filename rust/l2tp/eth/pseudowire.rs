@@ -41,7 +41,7 @@ pub(crate) struct EthernetPseudowire {
 
 impl EthernetPseudowire {
     /// The device, if it is there, and the frame ready for it.
-    #[inline]
+    #[inline(always)]
     fn prepare<'a>(
         &self,
         session: &Session,
@@ -53,7 +53,7 @@ impl EthernetPseudowire {
             return None;
         };
         log_frame!(session, "{}: eth recv\n", skb.data());
-        skb.scrub_decapsulated();
+        skb.clear_hash();
         Some((device, skb))
     }
 }

@@ -57,7 +57,7 @@ impl Device {
 
     /// Receives an Ethernet frame, as if the device had got it from a wire. `len` is what it counts as in the statistics, in bytes.
     ///
-    /// The frame must be free of the traces of where it came from ([`SkBuff::scrub_decapsulated`]). It is dropped if it is too
+    /// No trace is left of where it came from: route, connection, IPsec processing and marks of another namespace. It is dropped if it is too
     /// short for an Ethernet header, which does not count, if the device is down, or if it is larger than the MTU allows: these
     /// count as errors and as dropped.
     ///
@@ -102,13 +102,17 @@ impl Device {
             return None;
         }
         let skb = skb.into_raw();
-        // SAFETY: The device is valid, and the packet ours, unshared, and long enough for the header that is pulled. If the
+        // SAFETY: The device is valid, and the packet ours, unshared, and long enough for the header that is pulled. If the first
         // function fails the packet is gone.
         unsafe {
-            if c::__dev_forward_skb(self.as_ptr(), skb) != 0 {
+            if c::____dev_forward_skb(self.as_ptr(), skb) != 0 {
                 c::DEV_STATS_INC_rx_errors(self.as_ptr());
                 return None;
             }
+            let frame = (*skb).data;
+            let protocol = c::eth_type_trans(skb, self.as_ptr());
+            (*skb).__bindgen_anon_4.headers.as_mut().protocol = protocol;
+            c::skb_postpull_rcsum(skb, frame.cast(), c::ETH_HLEN);
             Some(SkBuff::from_raw(skb))
         }
     }
