@@ -2,11 +2,11 @@
 #
 # What a person can ask for. The modules themselves are described by Kbuild; the work is done by scripts in tools/.
 
-.PHONY: help setup modules install uninstall demo demo-ppp shell test test-debug conformance report lint fmt doc deb test-install clean
+.PHONY: help setup modules install uninstall demo demo-ppp shell test test-debug conformance report bench lint fmt doc deb test-install clean
 .DEFAULT_GOAL := help
-export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT
+export KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT BENCH L2TP_INLINE_HELPERS
 # Variables not given must not reach the scripts as empty ones.
-$(foreach v,KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT,$(if $($v),,$(eval unexport $v)))
+$(foreach v,KDIR LLVM KERNEL L2TP_CACHE OUT JOBS V INSTALL_MOD_PATH INSTALL_MOD_STRIP IMPL ENCAP TESTS TIMEOUT BENCH L2TP_INLINE_HELPERS,$(if $($v),,$(eval unexport $v)))
 
 help:
 	@sed -n 's/^#: \{0,1\}//p' $(firstword $(MAKEFILE_LIST))
@@ -19,6 +19,7 @@ help:
 #:   make conformance   OPS=n random operations of SEED=n on the C modules and on ours, compared (a million, of the clock)
 #:   make test-debug    the VM tests on a kernel with KASAN, lockdep, kmemleak and more (hours; TESTS works as well)
 #:   make report        one table of what the last runs have shown
+#:   make bench         C and Rust modules measured in turn (BENCH="packets tcp control" or some of them)
 #:   make shell         an interactive VM with the modules loaded
 #:
 #:   make setup         prepare build root, kernel build tree and VM in the cache; the others do it when needed
@@ -67,6 +68,9 @@ conformance: modules
 
 report:
 	@tools/testing/report
+
+bench: modules
+	@tools/testing/bench/run $(BENCH)
 
 lint:
 	@tools/build/lint
