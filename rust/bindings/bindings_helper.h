@@ -39,6 +39,7 @@
 #include <net/addrconf.h>
 #include <net/dst.h>
 #include <net/genetlink.h>
+#include <net/gro_cells.h>
 #include <net/icmp.h>
 #include <net/inet_common.h>
 #include <net/inet6_connection_sock.h>
@@ -63,6 +64,11 @@
 const gfp_t RUST_CONST_HELPER_GFP_ATOMIC = GFP_ATOMIC;
 const gfp_t RUST_CONST_HELPER_GFP_KERNEL = GFP_KERNEL;
 const gfp_t RUST_CONST_HELPER___GFP_ZERO = __GFP_ZERO;
+const unsigned long long RUST_CONST_HELPER_NETIF_F_SG = NETIF_F_SG;
+const unsigned long long RUST_CONST_HELPER_NETIF_F_HW_CSUM = NETIF_F_HW_CSUM;
+const unsigned long long RUST_CONST_HELPER_NETIF_F_FRAGLIST = NETIF_F_FRAGLIST;
+const unsigned long long RUST_CONST_HELPER_NETIF_F_RXCSUM = NETIF_F_RXCSUM;
+const unsigned long long RUST_CONST_HELPER_NETIF_F_GSO_SOFTWARE = NETIF_F_GSO_SOFTWARE;
 const size_t RUST_CONST_HELPER_GENLMSG_DEFAULT_SIZE = GENLMSG_DEFAULT_SIZE;
 const size_t RUST_CONST_HELPER_NLMSG_GOODSIZE = NLMSG_GOODSIZE;
 const size_t RUST_CONST_HELPER_SOCKET_LOCK_SIZE = sizeof(socket_lock_t);

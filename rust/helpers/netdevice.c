@@ -29,9 +29,15 @@ __net_helper void net_helper_eth_broadcast_addr(u8 *addr)
 	eth_broadcast_addr(addr);
 }
 
-__net_helper void net_helper_dev_dstats_tx_add(struct net_device *dev, unsigned int len)
+/* As dev_dstats_tx_add(), for several packets. */
+__net_helper void net_helper_dev_dstats_tx_add(struct net_device *dev, unsigned int packets, unsigned int bytes)
 {
-	dev_dstats_tx_add(dev, len);
+	struct pcpu_dstats *dstats = this_cpu_ptr(dev->dstats);
+
+	u64_stats_update_begin(&dstats->syncp);
+	u64_stats_add(&dstats->tx_packets, packets);
+	u64_stats_add(&dstats->tx_bytes, bytes);
+	u64_stats_update_end(&dstats->syncp);
 }
 
 __net_helper void net_helper_dev_dstats_tx_dropped(struct net_device *dev)
@@ -39,9 +45,14 @@ __net_helper void net_helper_dev_dstats_tx_dropped(struct net_device *dev)
 	dev_dstats_tx_dropped(dev);
 }
 
-__net_helper void net_helper_dev_dstats_rx_add(struct net_device *dev, unsigned int len)
+__net_helper void net_helper_dev_dstats_rx_add(struct net_device *dev, unsigned int packets, unsigned int bytes)
 {
-	dev_dstats_rx_add(dev, len);
+	struct pcpu_dstats *dstats = this_cpu_ptr(dev->dstats);
+
+	u64_stats_update_begin(&dstats->syncp);
+	u64_stats_add(&dstats->rx_packets, packets);
+	u64_stats_add(&dstats->rx_bytes, bytes);
+	u64_stats_update_end(&dstats->syncp);
 }
 
 __net_helper int net_helper_____dev_forward_skb(struct net_device *dev, struct sk_buff *skb)
@@ -62,6 +73,11 @@ __net_helper void net_helper_SET_NETDEV_DEVTYPE(struct net_device *dev, const st
 __net_helper void net_helper_netdev_lockdep_set_classes(struct net_device *dev)
 {
 	netdev_lockdep_set_classes(dev);
+}
+
+__net_helper void net_helper_netdev_set_no_queue(struct net_device *dev)
+{
+	dev->priv_flags |= IFF_NO_QUEUE;
 }
 
 __net_helper void net_helper_netdev_set_lltx(struct net_device *dev)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/skbuff.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
 #include <net/dst.h>
+#include <net/ip_tunnels.h>
 #include <net/xfrm.h>
 
 __net_helper int net_helper_skb_shared(const struct sk_buff *skb)
@@ -66,4 +69,50 @@ __net_helper bool net_helper_skb_ip_summed_is_unnecessary(const struct sk_buff *
 __net_helper void net_helper_skb_set_ip_summed_none(struct sk_buff *skb)
 {
 	skb->ip_summed = CHECKSUM_NONE;
+}
+
+__net_helper bool net_helper_skb_is_gso(const struct sk_buff *skb)
+{
+	return skb_is_gso(skb);
+}
+
+__net_helper unsigned short net_helper_skb_gso_segs(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->gso_segs;
+}
+
+/* Length of the headers that each packet gets when one is split. */
+__net_helper unsigned int net_helper_skb_gso_headers(const struct sk_buff *skb)
+{
+	if (skb_is_gso_tcp(skb))
+		return skb_tcp_all_headers(skb);
+	return skb_transport_offset(skb) + sizeof(struct udphdr);
+}
+
+/* The same for headers in a tunnel, which have just become those at the data pointer. */
+__net_helper unsigned int net_helper_skb_gso_inner_headers(const struct sk_buff *skb)
+{
+	if (skb_is_gso_tcp(skb))
+		return skb_inner_tcp_all_headers(skb);
+	return skb_inner_transport_offset(skb) + sizeof(struct udphdr);
+}
+
+__net_helper bool net_helper_skb_has_offloads(const struct sk_buff *skb)
+{
+	return skb->ip_summed == CHECKSUM_PARTIAL || skb_is_gso(skb);
+}
+
+__net_helper bool net_helper_skb_encapsulation(const struct sk_buff *skb)
+{
+	return skb->encapsulation;
+}
+
+__net_helper void net_helper_skb_set_inner_ethernet(struct sk_buff *skb)
+{
+	skb_set_inner_protocol(skb, htons(ETH_P_TEB));
+}
+
+__net_helper int net_helper_iptunnel_pull_offloads(struct sk_buff *skb)
+{
+	return iptunnel_pull_offloads(skb);
 }

@@ -8,7 +8,7 @@
 
 use crate::{
     rcu::Softirq,
-    skb::{Reason, SkBuff},
+    skb::{Reason, SkBuff, Splitting},
     sock::{Family, Socket, AF_INET, AF_INET6},
     udp,
 };
@@ -268,6 +268,22 @@ impl<'a> Path<'a> {
                     .read_volatile(),
             )
         };
+        // SAFETY: A live UDP socket of the family, as the addresses say; flags that are read once.
+        let no_checksum = unsafe {
+            match self.hosts {
+                Hosts::V4 { .. } => c::sk_no_check_tx(sk),
+                Hosts::V6 { .. } => c::udp_get_no_check6_tx(sk),
+            }
+        };
+        let splitting = if no_checksum {
+            Splitting::Udp
+        } else {
+            Splitting::UdpChecksum
+        };
+        if skb.encapsulate(splitting).is_err() {
+            skb.discard(Reason::NoMemory);
+            return Err(Reason::NoMemory);
+        }
         let Some(header) = skb
             .push(udp::HEADER_LEN)
             .and_then(|h| h.first_chunk_mut::<8>())
@@ -284,23 +300,11 @@ impl<'a> Path<'a> {
         match &self.hosts {
             // SAFETY: The packet has a UDP header as its transport header; the addresses are readable.
             Hosts::V4 { local, peer, .. } => unsafe {
-                c::udp_set_csum(
-                    c::sk_no_check_tx(sk),
-                    skb.as_ptr(),
-                    *local,
-                    *peer,
-                    len as c_int,
-                );
+                c::udp_set_csum(no_checksum, skb.as_ptr(), *local, *peer, len as c_int);
             },
             // SAFETY: As above.
             Hosts::V6 { local, peer } => unsafe {
-                c::udp6_set_csum(
-                    c::udp_get_no_check6_tx(sk),
-                    skb.as_ptr(),
-                    local,
-                    peer,
-                    len as c_int,
-                );
+                c::udp6_set_csum(no_checksum, skb.as_ptr(), local, peer, len as c_int);
             },
         }
         self.send_ip(skb)

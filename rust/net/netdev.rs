@@ -19,8 +19,9 @@
 //!     const TYPE_NAME: &'static CStr = c"loop";
 //!
 //!     fn transmit(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
-//!         device.count_transmitted(skb.len(), softirq);
-//!         device.receive(skb, 0, softirq);
+//!         let load = skb.load(0);
+//!         device.count_transmitted(load, softirq);
+//!         device.receive(skb, load, softirq);
 //!     }
 //! }
 //!

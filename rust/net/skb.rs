@@ -4,6 +4,8 @@
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
+mod offload;
+
 use crate::namespace::Namespace;
 use core::{
     mem::{align_of, size_of, ManuallyDrop},
@@ -11,6 +13,8 @@ use core::{
 };
 use kernel::prelude::*;
 use net_bindings as c;
+
+pub use self::offload::{Load, Split, Splitting};
 
 /// Why a packet is dropped, as drop monitors report it (`skb:kfree_skb`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -140,6 +144,19 @@ impl SkBuff {
         unsafe { (*self.ptr.as_ptr()).len as usize }
     }
 
+    /// The protocol of the data: `ETH_P_*`, in network order.
+    #[inline]
+    pub fn protocol(&self) -> u16 {
+        // SAFETY: Valid by the type invariant.
+        unsafe {
+            (*self.ptr.as_ptr())
+                .__bindgen_anon_4
+                .headers
+                .as_ref()
+                .protocol
+        }
+    }
+
     /// Whether there is no data.
     #[inline]
     pub fn is_empty(&self) -> bool {
@@ -193,26 +210,6 @@ impl SkBuff {
             let skb = self.ptr.as_ptr();
             (*skb).len = (*skb).len.wrapping_sub(len as u32);
             (*skb).data = (*skb).data.add(len);
-        }
-        true
-    }
-
-    /// Removes a tunnel's headers, of which `len` bytes are left: those from the data pointer on, which must be in the linear
-    /// area. Returns whether they were.
-    ///
-    /// A checksum of the packet, as some network devices compute it, is corrected for all headers from the transport header on.
-    #[inline]
-    pub fn pull_decapsulated(&mut self, len: usize) -> bool {
-        if !self.pull(len) {
-            return false;
-        }
-        // SAFETY: Valid by the type invariant. The transport header is that of the tunnel, which is in front of the data.
-        unsafe {
-            let skb = self.ptr.as_ptr();
-            let offset = (*skb).__bindgen_anon_4.headers.as_ref().transport_header;
-            let start = (*skb).head.add(usize::from(offset));
-            let headers = ((*skb).data as usize).wrapping_sub(start as usize);
-            c::skb_postpull_rcsum(skb, start.cast(), headers as u32);
         }
         true
     }

@@ -9,15 +9,15 @@ use net::{
     netdev::UnregisterList,
     rcu::Softirq,
     shared::{RcuArc, Shared},
-    skb::SkBuff,
+    skb::{Load, SkBuff},
 };
 
 /// The end of a session's pseudowire: what takes received frames.
 ///
 /// Implementations keep their module loaded for as long as they live, with a [`ModuleRef`](net::module::ModuleRef).
 pub trait Pseudowire: AsAny + Send + Sync {
-    /// Takes a received frame, which starts after all L2TP headers. `length` is the frame's length with the L2TP headers.
-    fn receive(&self, session: &Shared<Session>, skb: SkBuff, length: u32, softirq: Softirq<'_>);
+    /// Takes a received frame, which starts after all L2TP headers. `load` is what the frame counts as: with the L2TP headers.
+    fn receive(&self, session: &Shared<Session>, skb: SkBuff, load: Load, softirq: Softirq<'_>);
 
     /// Takes a frame whose turn it is. Such frames arrive in order, one at a time: a lock of the session is held, so they must
     /// not be acted on before this returns.
@@ -25,10 +25,10 @@ pub trait Pseudowire: AsAny + Send + Sync {
         &self,
         session: &Shared<Session>,
         skb: SkBuff,
-        length: u32,
+        load: Load,
         softirq: Softirq<'_>,
     ) {
-        self.receive(session, skb, length, softirq);
+        self.receive(session, skb, load, softirq);
     }
 
     /// The session ended: it is not found any more. Called once, in process context, and may sleep.

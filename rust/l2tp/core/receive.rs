@@ -16,7 +16,7 @@ use net::{
     namespace::Namespace,
     rcu::Softirq,
     shared::Shared,
-    skb::{Reason, SkBuff},
+    skb::{Load, Reason, SkBuff},
     sock::Family,
     time::jiffies,
     udp::{Encapsulation, SocketKey, Verdict},
@@ -219,15 +219,13 @@ impl Session {
         header_len: usize,
         softirq: Softirq<'_>,
     ) {
-        // CAST: Packets are shorter than 2^32 bytes.
-        let length = skb.len() as u32;
         if ns.is_some() || !self.is_unsequenced() {
             return self.receive_sequenced(skb, ns, header_len, softirq);
         }
-        if !skb.pull_decapsulated(header_len) {
+        let Some(load) = skb.decapsulate(header_len) else {
             return self.discard(skb, Discard::Other, Reason::HeaderTruncated);
-        }
-        self.deliver(Frame { skb, length }, softirq);
+        };
+        self.deliver(Frame { skb, load }, softirq);
     }
 
     /// The same, if sequence numbers matter.
@@ -239,8 +237,6 @@ impl Session {
         header_len: usize,
         softirq: Softirq<'_>,
     ) {
-        // CAST: As above.
-        let length = skb.len() as u32;
         if let Err(()) = self.follow_sequencing(ns.is_some()) {
             log!(
                 self,
@@ -250,10 +246,10 @@ impl Session {
             );
             return self.discard(skb, Discard::Sequence, Reason::OldSequence);
         }
-        if !skb.pull_decapsulated(header_len) {
+        let Some(load) = skb.decapsulate(header_len) else {
             return self.discard(skb, Discard::Other, Reason::HeaderTruncated);
-        }
-        let frame = Frame { skb, length };
+        };
+        let frame = Frame { skb, load };
         // A frame without number only waits for those that wait already.
         if ns.is_none() && !self.is_reordering() {
             self.deliver(frame, softirq);
@@ -374,7 +370,7 @@ impl Session {
                     debug,
                     "{}: pkt {} len {} discarded, outside window, nr={}\n",
                     pkt_ns,
-                    frame.length,
+                    frame.load.bytes,
                     receiver.nr()
                 );
                 return self.discard(frame.skb, Discard::Other, Reason::OldSequence);
@@ -392,7 +388,7 @@ impl Session {
                     debug,
                     "{}: oos pkt {} len {} discarded, waiting for {}, reorder_q_len={}\n",
                     pkt_ns,
-                    frame.length,
+                    frame.load.bytes,
                     receiver.nr(),
                     queue_len(queue)
                 );
@@ -426,7 +422,7 @@ impl Session {
                         debug,
                         "{}: oos pkt {} len {} discarded (too old), waiting for {}, reorder_q_len={}\n",
                         expired.unwrap_or(0),
-                        frame.length,
+                        frame.load.bytes,
                         receiver.nr(),
                         queue_len(queue)
                     );
@@ -480,24 +476,23 @@ impl Session {
     /// Counts a frame and hands it to the pseudowire.
     #[inline]
     fn deliver(self: &Shared<Self>, frame: Frame, softirq: Softirq<'_>) {
-        let Frame { mut skb, length } = frame;
-        self.count_delivered(&mut skb, length, softirq);
-        self.pseudowire().receive(self, skb, length, softirq);
+        let Frame { mut skb, load } = frame;
+        self.count_delivered(&mut skb, load, softirq);
+        self.pseudowire().receive(self, skb, load, softirq);
     }
 
     /// The same for a frame whose turn it is.
     fn deliver_in_order(self: &Shared<Self>, frame: Frame, softirq: Softirq<'_>) {
-        let Frame { mut skb, length } = frame;
-        self.count_delivered(&mut skb, length, softirq);
-        self.pseudowire()
-            .receive_in_order(self, skb, length, softirq);
+        let Frame { mut skb, load } = frame;
+        self.count_delivered(&mut skb, load, softirq);
+        self.pseudowire().receive_in_order(self, skb, load, softirq);
     }
 
     #[inline]
-    fn count_delivered(&self, skb: &mut SkBuff, length: u32, softirq: Softirq<'_>) {
+    fn count_delivered(&self, skb: &mut SkBuff, load: Load, softirq: Softirq<'_>) {
         skb.orphan();
-        self.tunnel().statistics.received(length, softirq);
-        self.statistics.received(length, softirq);
+        self.tunnel().statistics.received(load, softirq);
+        self.statistics.received(load, softirq);
     }
 }
 

@@ -2,22 +2,22 @@
 
 //! The reorder queue of a session: `wire`'s receiver state machine over a queue of packets.
 
-use net::skb::{Queue, SkBuff};
+use net::skb::{Load, Queue, SkBuff};
 use wire::{Pending, Receiver, Width};
 
 /// A frame that waits, or is about to be handed up.
 pub(crate) struct Frame {
     /// The payload.
     pub(crate) skb: SkBuff,
-    /// Length with the L2TP headers, in bytes.
-    pub(crate) length: u32,
+    /// What it counts as: with the L2TP headers.
+    pub(crate) load: Load,
 }
 
 /// What the queue keeps with each packet.
 #[derive(Clone, Copy)]
 struct Info {
     pending: Pending,
-    length: u32,
+    load: Load,
 }
 
 /// Packets that wait for those before them.
@@ -47,13 +47,13 @@ impl wire::Queue for ReorderQueue {
         let (skb, info) = self.0.pop_front()?;
         Some(Frame {
             skb,
-            length: info.length,
+            load: info.load,
         })
     }
 
     fn push_back(&mut self, frame: Frame, pending: Pending) {
-        let length = frame.length;
-        self.0.push_back(frame.skb, Info { pending, length });
+        let load = frame.load;
+        self.0.push_back(frame.skb, Info { pending, load });
     }
 
     fn insert_before(
@@ -62,9 +62,9 @@ impl wire::Queue for ReorderQueue {
         pending: Pending,
         before: impl Fn(&Pending) -> bool,
     ) -> bool {
-        let length = frame.length;
+        let load = frame.load;
         self.0
-            .insert_before(frame.skb, Info { pending, length }, |info| {
+            .insert_before(frame.skb, Info { pending, load }, |info| {
                 before(&info.pending)
             })
     }

@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::{fmt, prelude::*};
-use net::{percpu::Counters, rcu::Softirq};
+use net::{percpu::Counters, rcu::Softirq, skb::Load};
 
 /// A reading of all counters.
 #[derive(Clone, Copy, Default, Debug)]
@@ -83,18 +83,24 @@ impl Statistics {
         })
     }
 
-    /// Counts a frame sent, of `len` bytes.
+    /// Counts frames sent.
     #[inline(always)]
-    pub(crate) fn transmitted(&self, len: usize, softirq: Softirq<'_>) {
-        self.traffic
-            .add(softirq, [(TX_PACKETS, 1), (TX_BYTES, len as u64)]);
+    pub(crate) fn transmitted(&self, load: Load, softirq: Softirq<'_>) {
+        let Load { packets, bytes } = load;
+        self.traffic.add(
+            softirq,
+            [(TX_PACKETS, packets.into()), (TX_BYTES, bytes.into())],
+        );
     }
 
-    /// Counts a frame received, of `len` bytes.
+    /// Counts frames received.
     #[inline(always)]
-    pub(crate) fn received(&self, len: u32, softirq: Softirq<'_>) {
-        self.traffic
-            .add(softirq, [(RX_PACKETS, 1), (RX_BYTES, u64::from(len))]);
+    pub(crate) fn received(&self, load: Load, softirq: Softirq<'_>) {
+        let Load { packets, bytes } = load;
+        self.traffic.add(
+            softirq,
+            [(RX_PACKETS, packets.into()), (RX_BYTES, bytes.into())],
+        );
     }
 
     /// Reads all counters, each by itself.

@@ -26,11 +26,33 @@ impl Driver for Interface {
 
     #[inline]
     fn transmit(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
+        if skb.is_gso() && !self.session.takes_unsplit(skb.len()) {
+            return self.transmit_split(device, skb, softirq);
+        }
+        self.transmit_one(device, skb, softirq);
+    }
+}
+
+impl Interface {
+    #[inline]
+    fn transmit_one(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
         // The device counts what was sent to it, without the headers to come.
-        let len = skb.len();
+        let load = skb.load(0);
         match self.session.transmit(skb, softirq) {
-            Ok(()) => device.count_transmitted(len, softirq),
+            Ok(()) => device.count_transmitted(load, softirq),
             Err(_) => device.count_transmit_dropped(softirq),
+        }
+    }
+
+    /// Transmits the packets that one stands for.
+    #[cold]
+    fn transmit_split(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
+        let packets = device.split(skb);
+        if packets.is_empty() {
+            device.count_transmit_dropped(softirq);
+        }
+        for skb in packets {
+            self.transmit_one(device, skb, softirq);
         }
     }
 }

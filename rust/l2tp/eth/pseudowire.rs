@@ -27,6 +27,7 @@ use net::{
     },
     seq_file::write_bytes,
     skb::{
+        Load,
         Reason,
         SkBuff, //
     },
@@ -60,9 +61,9 @@ impl EthernetPseudowire {
 
 impl Pseudowire for EthernetPseudowire {
     #[inline]
-    fn receive(&self, session: &Shared<Session>, skb: SkBuff, length: u32, softirq: Softirq<'_>) {
+    fn receive(&self, session: &Shared<Session>, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
         if let Some((device, skb)) = self.prepare(session, skb, softirq) {
-            device.receive(skb, length, softirq);
+            device.receive(skb, load, softirq);
         }
     }
 
@@ -70,11 +71,11 @@ impl Pseudowire for EthernetPseudowire {
         &self,
         session: &Shared<Session>,
         skb: SkBuff,
-        length: u32,
+        load: Load,
         softirq: Softirq<'_>,
     ) {
         if let Some((device, skb)) = self.prepare(session, skb, softirq) {
-            device.receive_later(skb, length, softirq);
+            device.receive_later(skb, load, softirq);
         }
     }
 

@@ -44,6 +44,7 @@ use net::{
     },
     seq_file::write_bytes,
     skb::{
+        Load,
         Reason,
         SkBuff, //
     },
@@ -166,7 +167,7 @@ impl Pseudowire for PppPseudowire {
         &self,
         session: &Shared<Session>,
         mut skb: SkBuff,
-        length: u32,
+        load: Load,
         softirq: Softirq<'_>,
     ) {
         let Some(socket) = self.socket.get(softirq.read_side()) else {
@@ -182,7 +183,7 @@ impl Pseudowire for PppPseudowire {
                 Data,
                 debug,
                 "{}: recv {} byte data frame, passing to ppp\n",
-                length
+                load.bytes
             );
             socket.channel().input(skb, softirq.read_side());
         } else {
@@ -191,7 +192,7 @@ impl Pseudowire for PppPseudowire {
                 Data,
                 debug,
                 "{}: recv {} byte data frame, passing to L2TP socket\n",
-                length
+                load.bytes
             );
             if let Err(skb) = socket.queue(skb) {
                 session.count_receive_error();

@@ -2,9 +2,10 @@
 
 //! What can be done with a registered network device.
 
+use super::driver::header;
 use crate::{
     rcu::Softirq,
-    skb::{Reason, SkBuff},
+    skb::{Load, Reason, SkBuff, Split},
 };
 use core::mem::size_of;
 use kernel::{prelude::*, types::Opaque};
@@ -25,6 +26,9 @@ pub struct Device(Opaque<c::net_device>);
 
 // SAFETY: A network device is shared by all CPUs; the methods are made for that.
 unsafe impl Sync for Device {}
+
+/// Length of an Ethernet and an IPv4 header.
+const HEADERS: usize = c::ETH_HLEN as usize + 20;
 
 impl Device {
     /// Borrows a device.
@@ -55,49 +59,56 @@ impl Device {
         Name(unsafe { name.read_volatile() })
     }
 
-    /// Receives an Ethernet frame, as if the device had got it from a wire. `len` is what it counts as in the statistics, in bytes.
+    /// Receives an Ethernet frame, as if the device had got it from a wire. `load` is what it counts as in the statistics.
     ///
-    /// No trace is left of where it came from: route, connection, IPsec processing and marks of another namespace. It is dropped if it is too
-    /// short for an Ethernet header, which does not count, if the device is down, or if it is larger than the MTU allows: these
-    /// count as errors and as dropped.
+    /// No trace is left of where it came from: route, connection, IPsec processing and marks of another namespace. It is dropped
+    /// if it is too short for an Ethernet header, which does not count, if the device is down, or if it is larger than the MTU
+    /// allows: these count as errors and as dropped.
     ///
     /// What is above the device may have seen the frame, and sent others, when this returns: the caller must not hold a lock.
-    /// [`Device::receive_later`] is for those who do.
+    /// [`Device::receive_later`] is for those who do. Frames with TCP wait until the CPU has received what came with them, to be
+    /// merged with others of their connection.
     #[inline]
-    pub fn receive(&self, skb: SkBuff, len: u32, softirq: Softirq<'_>) {
+    pub fn receive(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
         // What comes out of a tunnel in a tunnel waits for its turn, so that the stack is not used up.
         let Some(_receiving) = RECEIVING.enter(softirq) else {
-            return self.receive_later(skb, len, softirq);
+            return self.receive_later(skb, load, softirq);
         };
-        if let Some(skb) = self.admit(skb) {
-            // SAFETY: The device is valid, and bottom halves are disabled, as the per-CPU statistics require. The packet is ours
-            // and on the device. It is gone with this, whatever the result.
-            unsafe {
-                c::dev_dstats_rx_add(self.as_ptr(), len);
-                c::netif_receive_skb(skb.into_raw());
-            }
+        let Some(skb) = self.admit(skb) else { return };
+        if is_tcp(&skb) && !skb.is_gso() {
+            return self.receive_merged(skb, load, softirq);
         }
+        self.count_received(load, softirq);
+        // SAFETY: The packet is ours and on the device. It is gone with this, whatever the result.
+        unsafe { c::netif_receive_skb(skb.into_raw()) };
+    }
+
+    /// Receives a frame that may be merged with others.
+    fn receive_merged(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
+        // SAFETY: The device is one of ours; the queues are there while it is up, and not looked at when it is not.
+        let result = unsafe {
+            let queues = &raw mut (*header(self.as_ptr())).gro;
+            c::gro_cells_receive(queues, skb.into_raw())
+        };
+        self.count_result(result, load, softirq);
     }
 
     /// Like [`Device::receive`], but the frame has only been queued when this returns. If the queue is full it is dropped, too.
     #[inline]
-    pub fn receive_later(&self, skb: SkBuff, len: u32, _softirq: Softirq<'_>) {
+    pub fn receive_later(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
         if let Some(skb) = self.admit(skb) {
-            // SAFETY: As in `receive()`.
-            unsafe {
-                if c::netif_rx(skb.into_raw()) == c::NET_RX_SUCCESS as c_int {
-                    c::dev_dstats_rx_add(self.as_ptr(), len);
-                } else {
-                    c::DEV_STATS_INC_rx_errors(self.as_ptr());
-                }
-            }
+            // SAFETY: The packet is ours and on the device. It is gone with this, whatever the result.
+            let result = unsafe { c::netif_rx(skb.into_raw()) };
+            self.count_result(result, load, softirq);
         }
     }
 
     /// Puts an Ethernet frame on the device, or drops it.
     #[inline]
     fn admit(&self, mut skb: SkBuff) -> Option<SkBuff> {
-        if !skb.may_pull(c::ETH_HLEN as usize) {
+        // The IP header, too, if there is one: see `is_tcp()`.
+        let headers = skb.len().min(HEADERS).max(c::ETH_HLEN as usize);
+        if !skb.may_pull(headers) {
             skb.discard(Reason::TooSmall);
             return None;
         }
@@ -117,19 +128,54 @@ impl Device {
         }
     }
 
-    /// Counts a transmitted packet of `len` bytes.
     #[inline]
-    pub fn count_transmitted(&self, len: usize, _softirq: Softirq<'_>) {
+    fn count_received(&self, load: Load, _softirq: Softirq<'_>) {
         // SAFETY: The device is valid and has statistics; they are this CPU's while bottom halves are disabled.
-        // CAST: No packet is longer than `u32::MAX`.
-        unsafe { c::dev_dstats_tx_add(self.as_ptr(), len as u32) }
+        unsafe { c::dev_dstats_rx_add(self.as_ptr(), load.packets, load.bytes) }
+    }
+
+    fn count_result(&self, result: c_int, load: Load, softirq: Softirq<'_>) {
+        if result == c::NET_RX_SUCCESS as c_int {
+            self.count_received(load, softirq);
+        } else {
+            // SAFETY: The device is valid.
+            unsafe { c::DEV_STATS_INC_rx_errors(self.as_ptr()) };
+        }
+    }
+
+    /// Counts transmitted packets.
+    #[inline]
+    pub fn count_transmitted(&self, load: Load, _softirq: Softirq<'_>) {
+        // SAFETY: As in `count_received()`.
+        unsafe { c::dev_dstats_tx_add(self.as_ptr(), load.packets, load.bytes) }
     }
 
     /// Counts a packet that could not be transmitted.
     #[inline]
     pub fn count_transmit_dropped(&self, _softirq: Softirq<'_>) {
-        // SAFETY: As in `count_transmitted()`.
+        // SAFETY: As in `count_received()`.
         unsafe { c::dev_dstats_tx_dropped(self.as_ptr()) }
+    }
+
+    /// Splits a packet whose sender leaves that to those below, see [`SkBuff::split`]. Checksums are still left to others.
+    pub fn split(&self, skb: SkBuff) -> Split {
+        // SAFETY: The device is valid; features are read once.
+        let features = unsafe { (&raw const (*self.as_ptr()).features).read_volatile() };
+        skb.split(features & !c::NETIF_F_GSO_SOFTWARE)
+    }
+}
+
+/// Whether a packet, whose protocol is known, is of a TCP connection. Options of IPv6 are not looked behind.
+#[inline]
+fn is_tcp(skb: &SkBuff) -> bool {
+    const TCP: u8 = c::IPPROTO_TCP as u8;
+    const IPV4: u16 = (c::ETH_P_IP as u16).to_be();
+    const IPV6: u16 = (c::ETH_P_IPV6 as u16).to_be();
+
+    match skb.protocol() {
+        IPV4 => skb.data().get(9) == Some(&TCP),
+        IPV6 => skb.data().get(6) == Some(&TCP),
+        _ => false,
     }
 }
 

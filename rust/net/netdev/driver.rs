@@ -12,6 +12,11 @@ use core::{
 use kernel::{prelude::*, sync::Arc};
 use net_bindings as c;
 
+/// What packets may leave to those below the devices, which are software themselves: to gather their parts, to fill in checksums,
+/// and to be split.
+const OFFLOADS: u64 =
+    c::NETIF_F_SG | c::NETIF_F_HW_CSUM | c::NETIF_F_FRAGLIST | c::NETIF_F_GSO_SOFTWARE;
+
 /// A driver of Ethernet devices; `Self` is the private data of one device.
 ///
 /// The private data is made before the device and dropped with it: after its last packet was transmitted, in process context and
@@ -38,6 +43,8 @@ pub(super) struct Private<D> {
 /// The part of the private memory that is the same for all drivers. All of it is accessed under RTNL, or by the one who
 /// allocates or ends the device.
 pub(super) struct Header {
+    /// Where received packets wait to be merged.
+    pub(super) gro: c::gro_cells,
     /// The slot that the device is registered with.
     pub(super) slot: Option<Arc<DeviceSlot>>,
     /// Next device of an [`UnregisterList`](super::UnregisterList).
@@ -77,6 +84,7 @@ impl<D: Driver> Private<D> {
     pub(super) fn new(data: D) -> Self {
         Self {
             header: Header {
+                gro: c::gro_cells { cells: null_mut() },
                 slot: None,
                 next: null_mut(),
                 queued: false,
@@ -132,6 +140,11 @@ impl<D: Driver> Callbacks<D> {
             // Drivers push headers: they need packets of their own.
             c::netdev_clear_tx_skb_sharing(dev);
             c::netdev_set_lltx(dev);
+            // Nothing waits here for a medium. Whoever wants a queue can still add one.
+            c::netdev_set_no_queue(dev);
+            (*dev).features |= OFFLOADS | c::NETIF_F_RXCSUM;
+            (*dev).hw_features |= OFFLOADS;
+            (*dev).vlan_features |= OFFLOADS;
             c::netdev_set_dstats(dev);
             (*dev).netdev_ops = &Self::OPS;
             (*dev).needs_free_netdev = true;
@@ -143,8 +156,12 @@ impl<D: Driver> Callbacks<D> {
     ///
     /// The network core calls this while it registers `dev`.
     unsafe extern "C" fn init(dev: *mut c::net_device) -> c_int {
-        // SAFETY: The device is not visible yet; its broadcast address has room for an Ethernet address.
+        // SAFETY: The device is one of ours and not visible yet; its broadcast address has room for an Ethernet address.
         unsafe {
+            let err = c::gro_cells_init(&raw mut (*header(dev)).gro, dev);
+            if err != 0 {
+                return err;
+            }
             c::eth_hw_addr_random(dev);
             c::eth_broadcast_addr((&raw mut (*dev).broadcast).cast());
             c::netdev_lockdep_set_classes(dev);
@@ -161,6 +178,8 @@ impl<D: Driver> Callbacks<D> {
             // SAFETY: RTNL is held, and the device registered with this slot.
             unsafe { slot.clear() };
         }
+        // SAFETY: The device is one of ours. It was initialised, and has been closed for a grace period: nobody receives.
+        unsafe { c::gro_cells_destroy(&raw mut (*header(dev)).gro) };
     }
 
     /// # Safety

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets that stand for several: TCP and others may leave it to those below to split what they send (GSO), and to fill in
+//! checksums. What such a packet counts as, how a tunnel takes it as it is, and how it is split before that.
+
+use super::{Reason, SkBuff};
+use core::ptr::{null_mut, NonNull};
+use kernel::prelude::*;
+use net_bindings as c;
+
+/// What a packet amounts to on a wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Packets that it is, or will be split into.
+    pub packets: u32,
+    /// Bytes of all these packets.
+    pub bytes: u32,
+}
+
+/// What a tunnel asks of those who split a packet that is in it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Splitting {
+    /// The packet cannot be split any more when it is in the tunnel.
+    Impossible,
+    /// UDP headers without checksums.
+    Udp,
+    /// UDP headers with checksums.
+    UdpChecksum,
+}
+
+impl SkBuff {
+    /// Whether the packet is to be split into several.
+    #[inline]
+    pub fn is_gso(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { c::skb_is_gso(self.as_ptr()) }
+    }
+
+    /// What the packet amounts to if `overhead` bytes of headers are put in front of it, and of each that it is split into.
+    #[inline]
+    pub fn load(&self, overhead: usize) -> Load {
+        if self.is_gso() {
+            // SAFETY: Valid by the type invariant, and to be split.
+            return self.gso_load(overhead, unsafe { c::skb_gso_headers(self.as_ptr()) });
+        }
+        Load {
+            packets: 1,
+            // CAST: Packets are shorter than 2^32 bytes.
+            bytes: self.len().wrapping_add(overhead) as u32,
+        }
+    }
+
+    /// [`SkBuff::load`] of packets that have `headers` bytes of headers of their own.
+    #[cold]
+    fn gso_load(&self, overhead: usize, headers: u32) -> Load {
+        // SAFETY: Valid by the type invariant, and to be split.
+        let packets = u32::from(unsafe { c::skb_gso_segs(self.as_ptr()) }).max(1);
+        let each = headers.wrapping_add(overhead as u32);
+        let bytes = (self.len() as u32).wrapping_add(overhead as u32);
+        Load {
+            packets,
+            bytes: bytes.wrapping_add(each.wrapping_mul(packets.wrapping_sub(1))),
+        }
+    }
+
+    /// Takes a tunnel's headers off, of which `len` bytes are left: those from the data pointer on, which must be in the linear
+    /// area. Returns what the packet amounts to, with these bytes; `None` if they were not there, or there is no memory.
+    ///
+    /// If the packet is to be split, the tunnel has no part in that any more. A checksum of the packet, as some network devices
+    /// compute it, is corrected for all headers from the transport header on.
+    #[inline]
+    pub fn decapsulate(&mut self, len: usize) -> Option<Load> {
+        // CAST: Packets are shorter than 2^32 bytes.
+        let bytes = self.len() as u32;
+        if !self.pull(len) {
+            return None;
+        }
+        let skb = self.as_ptr();
+        // SAFETY: Valid by the type invariant. The transport header is that of the tunnel, which is in front of the data.
+        unsafe {
+            let offset = (*skb).__bindgen_anon_4.headers.as_ref().transport_header;
+            let start = (*skb).head.add(usize::from(offset));
+            let headers = ((*skb).data as usize).wrapping_sub(start as usize);
+            c::skb_postpull_rcsum(skb, start.cast(), headers as u32);
+            if c::skb_encapsulation(skb) {
+                return self.decapsulate_offloads(len);
+            }
+        }
+        Some(Load { packets: 1, bytes })
+    }
+
+    /// [`SkBuff::decapsulate`] if the packet was made by [`SkBuff::encapsulate`], on this machine or in effect.
+    #[cold]
+    fn decapsulate_offloads(&mut self, overhead: usize) -> Option<Load> {
+        let load = if self.is_gso() {
+            // SAFETY: Valid by the type invariant, and to be split.
+            self.gso_load(overhead, unsafe { c::skb_gso_inner_headers(self.as_ptr()) })
+        } else {
+            self.load(overhead)
+        };
+        // SAFETY: Valid by the type invariant, and ours.
+        (unsafe { c::iptunnel_pull_offloads(self.as_ptr()) } == 0).then_some(load)
+    }
+
+    /// Prepares an Ethernet frame for a tunnel's headers: what is left to others in it is left to them inside the tunnel.
+    ///
+    /// To be called before the transport header is changed. A packet that is to be split must not go into a tunnel where that is
+    /// impossible.
+    #[inline]
+    pub fn encapsulate(&mut self, splitting: Splitting) -> Result {
+        // SAFETY: Valid by the type invariant.
+        let offloads = unsafe { c::skb_has_offloads(self.as_ptr()) };
+        if offloads {
+            return self.encapsulate_offloads(splitting);
+        }
+        // SAFETY: As above. What somebody said of the packet's checksum is not about the packet with more headers.
+        unsafe { c::skb_set_ip_summed_none(self.as_ptr()) };
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn encapsulate_offloads(&mut self, splitting: Splitting) -> Result {
+        let mask = match splitting {
+            Splitting::Impossible if self.is_gso() => return Err(EOPNOTSUPP),
+            Splitting::Impossible => 0,
+            Splitting::Udp => c::SKB_GSO_UDP_TUNNEL,
+            Splitting::UdpChecksum => c::SKB_GSO_UDP_TUNNEL_CSUM,
+        };
+        // SAFETY: Valid by the type invariant, and ours. CAST: One bit of an enum.
+        unsafe {
+            c::skb_set_inner_ethernet(self.as_ptr());
+            kernel::error::to_result(c::iptunnel_handle_offloads(self.as_ptr(), mask as c_int))
+        }
+    }
+
+    /// Splits a packet as its sender wants. `features` are what the packets may leave to others, of `NETIF_F_*`.
+    ///
+    /// The packet is dropped if there is no memory for that.
+    pub fn split(self, features: u64) -> Split {
+        // SAFETY: The packet is valid and ours. Null means that nothing needs to be done.
+        let first = unsafe { c::__skb_gso_segment(self.as_ptr(), features, true) };
+        match kernel::error::from_err_ptr(first) {
+            // INVARIANT: A list of new packets.
+            Ok(first) if !first.is_null() => {
+                self.consume();
+                Split { next: first }
+            }
+            // INVARIANT: One packet, which is in no list.
+            Ok(_) => Split {
+                next: self.into_raw(),
+            },
+            Err(_) => {
+                self.discard(Reason::NoMemory);
+                Split { next: null_mut() }
+            }
+        }
+    }
+}
+
+/// The packets that one was split into, see [`SkBuff::split`].
+///
+/// # Invariants
+///
+/// `next` is null, or starts a null-terminated list of packets through `next` that are ours alone.
+pub struct Split {
+    next: *mut c::sk_buff,
+}
+
+impl Split {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.next.is_null()
+    }
+}
+
+impl Iterator for Split {
+    type Item = SkBuff;
+
+    fn next(&mut self) -> Option<SkBuff> {
+        let skb = NonNull::new(self.next)?.as_ptr();
+        // SAFETY: By the type invariant the packet is valid and ours, and taken out of the list here.
+        unsafe {
+            let link = &raw mut (*skb).__bindgen_anon_1.__bindgen_anon_1.next;
+            self.next = link.replace(null_mut());
+            Some(SkBuff::from_raw(skb))
+        }
+    }
+}
+
+impl Drop for Split {
+    fn drop(&mut self) {
+        self.for_each(drop);
+    }
+}

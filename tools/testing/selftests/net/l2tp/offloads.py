@@ -1,0 +1,269 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Packets that stand for several, and checksums that are left to others: split, counted and completed right.
+
+TCP of this machine, virtual machines, and interfaces that merge what they receive hand over packets of up to 64 kB, to be split
+by whoever comes last (GSO). The test does the same, by a packet socket. On the wire it must not be seen: a decoder here
+checks every packet. The C driver has no offloads, so that the kernel splits packets before it, with the same result.
+"""
+import itertools
+import socket
+import struct
+import sys
+
+from lib import datapath, impl, ktap
+from lib import l2tpwire as wire
+
+SOL_PACKET, PACKET_VNET_HDR = 263, 15
+NEEDS_CSUM, GSO_TCPV4, GSO_TCPV6, GSO_UDP_L4 = 1, 1, 4, 5
+TCP = 6
+MSS = 1000
+HOSTS = {4: ("192.0.2.1", "192.0.2.2"), 6: ("2001:db8::1", "2001:db8::2")}
+bed = None
+_stream = itertools.count(1)
+
+
+def ground():
+    global bed
+    if bed is None:
+        bed = datapath.Bed()
+        ktap.at_exit(bed.close)
+        bed.ns.run("ethtool -K va gso off tso off")
+    return bed
+
+
+def tcp_headers(family, seq, length, vlan=0, flags=0x10, ident=100):
+    """Ethernet, IP and TCP header of a packet with `length` bytes; the checksum is begun, not finished."""
+    src, dst = HOSTS[family]
+    tcp = struct.pack("!HHIIBBHHH", 4000, 5000, seq, 77, 0x50, flags, 8000, 0, 0)
+    begun = ~wire.csum16(wire.pseudo(src, dst, TCP, len(tcp) + length)) & 0xFFFF
+    tcp = tcp[:16] + struct.pack("!H", begun) + tcp[18:]
+    if family == 4:
+        packet = wire.ipv4(src, dst, TCP, bytes(20 + length), ident=ident)[:20] + tcp
+        kind = wire.ETH_P_IP
+    else:
+        packet = wire.ipv6(src, dst, TCP, bytes(20 + length))[:40] + tcp
+        kind = wire.ETH_P_IPV6
+    ether = b"\x02\0\0\0\0\x01" + b"\x02\0\0\0\0\x02"
+    if vlan:
+        ether += struct.pack("!HH", wire.ETH_P_8021Q, vlan)
+    return ether + struct.pack("!H", kind) + packet
+
+
+def payload(length):
+    """Bytes in which a part that is lost, repeated or moved is noticed."""
+    start = next(_stream) << 16
+    words = b"".join(struct.pack("!I", start + n) for n in range(length // 4 + 1))
+    return words[:length]
+
+
+def inner_tcp(frame):
+    """(sequence number, flags, data) of a TCP packet whose checksums and lengths are right."""
+    if struct.unpack_from("!H", frame, 12)[0] == wire.ETH_P_8021Q:
+        frame = frame[:12] + frame[16:]
+    packet = wire.parse_ip(frame)
+    ktap.ok(packet.ip_ok and packet.proto == TCP, "inner IP header")
+    ktap.eq(packet.total_len, len(frame) - 14, "inner IP length")
+    total = wire.csum16(wire.pseudo(packet.src, packet.dst, TCP, len(packet.payload)) + packet.payload)
+    ktap.eq(total, 0, "inner TCP checksum")
+    seq, flags = struct.unpack_from("!4xI5xB", packet.payload)
+    return seq, flags, packet.payload[(packet.payload[12] >> 4) * 4:]
+
+
+def send_super(space, ifname, frame, family, vlan=0, mss=MSS, gso=True):
+    """Hand a packet to an interface, to be split into parts of `mss` bytes, or just to get its checksum."""
+    start = 14 + (4 if vlan else 0) + (20 if family == 4 else 40)
+    kind = (GSO_TCPV4 if family == 4 else GSO_TCPV6) if gso else 0
+    header = struct.pack("=BBHHHH", NEEDS_CSUM, kind, start + 20, mss if gso else 0, start, 16)
+    with space.enter(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        sock.bind((ifname, 0))
+        sock.send(header + frame)
+
+
+def check_stream(parts, seq, data, mss=MSS):
+    """The parts are the data, in order, each but the last of full length."""
+    for number, (got, flags, part) in enumerate(parts):
+        ktap.eq(got, seq + number * mss, f"sequence number of part {number}")
+        ktap.ok(not flags & 8 or number == len(parts) - 1, "PSH is for the last part")
+    ktap.eq([len(part) for _, _, part in parts[:-1]], [mss] * (len(parts) - 1), "lengths of the parts")
+    ktap.ok(b"".join(part for _, _, part in parts) == data, "the data arrived")
+
+
+class Ip:
+    """A tunnel over IP between the bed and the test: what Bed.tunnel is for UDP."""
+
+    def __init__(self, tid, family):
+        datapath.have_ip(family)
+        near, far = datapath.ADDR[family]
+        bed.nl.tunnel_create(tid, tid + 1000, encap=1, local=near, remote=far)
+        self.tid, self.family, self.sock = tid, family, None
+        ktap.cleanup(bed.end, self)
+
+
+def sent_frames(encap, ses):
+    """The data messages on the wire, each with its outer header checked."""
+    if encap == "ip":
+        return [wire.parse_v3(pkt.payload, len(ses.cookie), ses.l2ss, udp_encap=False)
+                for pkt in bed.sent(proto=115, settle=0.3)]
+    out = []
+    for pkt in bed.sent(settle=0.3):
+        dgram = wire.parse_udp(pkt)
+        ktap.eq(dgram.length, len(pkt.payload), "UDP length")
+        ktap.ok(dgram.csum_ok is not False, "UDP checksum")
+        ktap.ok(pkt.ip_ok, "outer IP header")
+        out.append(wire.parse_v3(dgram.payload, len(ses.cookie), ses.l2ss))
+    return out
+
+
+def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch=""):
+    """A packet of 20 kB sent through a session comes out in parts."""
+    space = ground()
+    if encap == "ip":
+        tun = Ip(700 + outer, outer)
+    else:
+        more = {"udp_csum": 1} if csum else {}
+        if outer == 6 and not csum:
+            more = {"zero_csum6_tx": True, "zero_csum6_rx": True}
+        tun = space.tunnel(700 + outer, family=outer, managed=False, **more)
+    ses = space.session(tun, 1001, l2ss=seq is not None, send_seq=bool(seq), lns_mode=True, cookie=cookie)
+    if switch:
+        space.ns.run(f"ethtool -K {ses.ifname} {switch}")
+    header = (4 if encap == "ip" else 8) + len(cookie) + (0 if seq is None else 4)
+    for length in (20 * MSS + 123, 63000):
+        data = payload(length)
+        head = tcp_headers(inner, 1, length, vlan, 0x18)
+        frame = head + data
+        space.far_wire.drain()
+        parts = -(-length // MSS)
+        whole = length + parts * (len(head) + header)
+        with space.change(ses, {"tx_packets": parts, "tx_bytes": whole, "d.tx_packets": parts,
+                                "d.tx_bytes": whole - parts * header}, f"{length} bytes"):
+            send_super(space.ns, ses.ifname, frame, inner, vlan)
+            frames = sent_frames(encap, ses)
+        ktap.eq(len(frames), parts, "packets on the wire")
+        for got in frames:
+            ktap.eq((got.sid, got.cookie), (ses.psid, cookie), "session id and cookie")
+            if vlan:
+                ktap.eq(got.payload[12:16], struct.pack("!HH", wire.ETH_P_8021Q, vlan), "VLAN tag")
+        numbers = [got.ns for got in frames]
+        first = numbers[0]
+        ktap.eq(numbers, [first + n for n in range(parts)] if seq else [None] * parts, "Ns")
+        check_stream([inner_tcp(got.payload) for got in frames], 1, data)
+    # One packet that only lacks its checksum.
+    data = payload(MSS)
+    space.far_wire.drain()
+    send_super(space.ns, ses.ifname, tcp_headers(inner, 9, MSS, vlan) + data, inner, vlan, gso=False)
+    check_stream([inner_tcp(got.payload) for got in sent_frames(encap, ses)], 9, data)
+
+
+for _encap, _outer, _seq in itertools.product(("udp", "ip"), (4, 6), (None, False, True)):
+    _what = {None: "no sublayer", False: "sublayer", True: "sequence numbers"}[_seq]
+    ktap.add(f"sent over {_encap} ip{_outer}, {_what}", transmit, _encap, _outer, 4, _seq,
+             b"" if _seq is None else b"cook" if not _seq else b"cookies!", csum=_outer == 6)
+ktap.add("sent with outer checksums", transmit, "udp", 4, 4, None, b"cook", csum=True)
+ktap.add("sent without, over ip6", transmit, "udp", 6, 4, None, b"cook")
+ktap.add("IPv6 in the tunnel", transmit, "udp", 4, 6, False, b"")
+ktap.add("IPv6 in the tunnel, over ip", transmit, "ip", 4, 6, False, b"")
+ktap.add("VLAN tags in the tunnel", transmit, "udp", 4, 4, False, b"", vlan=99)
+ktap.add("VLAN tags in the tunnel, with sequence numbers", transmit, "udp", 4, 4, True, b"", vlan=99)
+for _switch in ("tso off", "gso off", "tx off", "sg off"):
+    ktap.add(f"ethtool -K {_switch}", transmit, "udp", 4, 4, False, b"", csum=True,
+             switch=_switch if impl.IS_RUST else "gso off")
+
+
+@ktap.case("what ethtool shows")
+def _():
+    space = ground()
+    ses = space.session(space.tunnel(710), 1001)
+    text = space.ns.run(f"ethtool -k {ses.ifname}").stdout
+    shown = dict(line.strip().split(": ", 1) for line in text.splitlines()[1:] if ": " in line)
+    for feature in ("tx-checksumming", "scatter-gather", "tcp-segmentation-offload"):
+        want = impl.differs("offloads", c=("off", "off [fixed]", "off [requested on]"), rust=("on",))
+        ktap.ok(shown[feature] in want, f"{feature}: {shown[feature]}")
+    ktap.eq(shown["generic-receive-offload"], "on", "generic-receive-offload")
+
+
+def received(family, seq):
+    """Packets of a connection that arrive together are merged, unless they have sequence numbers."""
+    space = ground()
+    tun = space.tunnel(720, family=family)
+    ses = space.session(tun, 1001)
+    count = 8
+    data = payload(count * MSS)
+    datagrams = []
+    for number in range(count):
+        part = data[number * MSS:(number + 1) * MSS]
+        frame = tcp_headers(4, 1 + number * MSS, MSS, ident=100 + number) + part
+        total = wire.csum16(wire.pseudo(*HOSTS[4], TCP, 20 + MSS) + frame[34:50] + b"\0\0" + frame[52:])
+        frame = frame[:50] + struct.pack("!H", total) + frame[52:]
+        datagrams.append(ses.frame(frame, wire.seq(number) if seq else 0))
+    near, far = datapath.ADDR[family]
+    # One packet of eight datagrams: they are split, and received one after the other, before anything else.
+    size = len(datagrams[0])
+    outer = wire.udp_frame(space.near_mac, space.far_mac, far, near, tun.dport, tun.sport, b"".join(datagrams), "zero")
+    start = 14 + (20 if family == 4 else 40)
+    begun = ~wire.csum16(wire.pseudo(far, near, wire.PROTO_UDP, 8 + count * size)) & 0xFFFF
+    outer = outer[:start + 6] + struct.pack("!H", begun) + outer[start + 8:]
+    header = struct.pack("=BBHHHH", NEEDS_CSUM, GSO_UDP_L4, start + 8, size, start, 6)
+    ses.dev.drain()
+    bytes_ = count * size
+    with space.change(ses, {"rx_packets": count, "rx_bytes": bytes_, "d.rx_packets": count, "d.rx_bytes": bytes_},
+                      "received"):
+        with space.far.enter(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+            sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+            sock.bind(("vb", 0))
+            sock.send(header + outer)
+    frames = ses.dev.collect(settle=0.3, match=lambda f: len(f) > 54 and not wire.is_test_frame(f))
+    got = b"".join(frame[54:] for frame in frames)
+    ktap.ok(got == data, "the data arrived, in order")
+    want = impl.differs("receive offload", c=count, rust=count if seq else 1)
+    ktap.eq(len(frames), want, "packets that the interface shows")
+
+
+ktap.add("received packets are merged", received, 4, False)
+ktap.add("received packets are merged, over ip6", received, 6, False)
+ktap.add("received packets with sequence numbers are not", received, 4, True)
+
+
+def between(encap, seq):
+    """From one kernel to another, which may pass a packet on without ever splitting it."""
+    space = ground()
+    ports = "udp_sport 6000 udp_dport 6000" if encap == "udp" else ""
+    if encap == "ip":
+        datapath.have_ip()
+    space.ns.run("ethtool -K va gso on tso on tx on")
+    for here, one, two, sid in ((space.ns, "10.0.0.1", "10.0.0.3", 1), (space.far, "10.0.0.3", "10.0.0.1", 2)):
+        if here is space.far:
+            here.ip("addr replace 10.0.0.3/24 dev vb")
+        datapath.quiet(here)
+        here.batch([f"l2tp add tunnel tunnel_id 77 peer_tunnel_id 77 encap {encap} local {one} remote {two} {ports}",
+                    f"l2tp add session name x0 tunnel_id 77 session_id {sid} peer_session_id {3 - sid} {seq}",
+                    "link set x0 up"])
+        ktap.cleanup(here.ip, "l2tp del tunnel tunnel_id 77")
+    ktap.cleanup(space.ns.run, "ethtool -K va gso off tso off tx off")
+    with space.far.enter():
+        dev = wire.PacketSocket("x0", incoming_only=True)
+    ktap.cleanup(dev.close)
+    data = payload(30 * MSS)
+    before = space.far.counters("x0")["rx_packets"]
+    send_super(space.ns, "x0", tcp_headers(4, 1, len(data), 0) + data, 4)
+    got, frames = b"", []
+    while len(got) < len(data):
+        new = dev.collect(1, lambda f: len(f) > 54)
+        if not new:
+            break
+        frames += new
+        got += b"".join(frame[54:] for frame in new)
+    ktap.ok(got == data, f"{len(got)} bytes of {len(data)} in {len(frames)} packets")
+    ktap.eq(space.far.counters("x0")["rx_packets"] - before, 30, "packets counted")
+    if encap == "udp" and not seq:
+        ktap.eq(len(frames), impl.differs("offloads", c=30, rust=1), "packets that the far interface shows")
+
+
+ktap.add("between two kernels", between, "udp", "")
+ktap.add("between two kernels, sequence numbers", between, "udp", "seq both")
+ktap.add("between two kernels, over ip", between, "ip", "")
+
+if __name__ == "__main__":
+    sys.exit(ktap.main())
