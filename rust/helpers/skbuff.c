@@ -97,19 +97,14 @@ __net_helper unsigned int net_helper_skb_gso_inner_headers(const struct sk_buff 
 	return skb_inner_transport_offset(skb) + sizeof(struct udphdr);
 }
 
-__net_helper bool net_helper_skb_has_offloads(const struct sk_buff *skb)
+__net_helper bool net_helper_skb_ip_summed_is_partial(const struct sk_buff *skb)
 {
-	return skb->ip_summed == CHECKSUM_PARTIAL || skb_is_gso(skb);
+	return skb->ip_summed == CHECKSUM_PARTIAL;
 }
 
 __net_helper bool net_helper_skb_encapsulation(const struct sk_buff *skb)
 {
 	return skb->encapsulation;
-}
-
-__net_helper void net_helper_skb_set_inner_ethernet(struct sk_buff *skb)
-{
-	skb_set_inner_protocol(skb, htons(ETH_P_TEB));
 }
 
 __net_helper int net_helper_iptunnel_pull_offloads(struct sk_buff *skb)

@@ -8,7 +8,7 @@
 
 use crate::{
     rcu::Softirq,
-    skb::{Reason, SkBuff, Splitting},
+    skb::{Reason, SkBuff},
     sock::{Family, Socket, AF_INET, AF_INET6},
     udp,
 };
@@ -275,15 +275,6 @@ impl<'a> Path<'a> {
                 Hosts::V6 { .. } => c::udp_get_no_check6_tx(sk),
             }
         };
-        let splitting = if no_checksum {
-            Splitting::Udp
-        } else {
-            Splitting::UdpChecksum
-        };
-        if skb.encapsulate(splitting).is_err() {
-            skb.discard(Reason::NoMemory);
-            return Err(Reason::NoMemory);
-        }
         let Some(header) = skb
             .push(udp::HEADER_LEN)
             .and_then(|h| h.first_chunk_mut::<8>())

@@ -6,7 +6,7 @@ use crate::{log, log_frame, trace, Encap, Session};
 use net::{
     inet::Path,
     rcu::Softirq,
-    skb::{Load, Reason, SkBuff, Splitting},
+    skb::{Load, Reason, SkBuff},
     udp,
 };
 use wire::v2;
@@ -36,28 +36,13 @@ impl Session {
         }
     }
 
-    /// Whether a payload of `len` bytes that is to be split into several can go into the tunnel as it is. If not, it must be
-    /// split before [`Session::transmit`].
-    ///
-    /// That is possible if those who split it can copy our headers to each part: not if these have sequence numbers. The Linux
-    /// kernel knows how to do that for packets in UDP.
-    pub fn takes_unsplit(&self, len: usize) -> bool {
-        /// Bytes of all headers that can be put in front.
-        const HEADERS: usize = 128;
-
-        self.tunnel().encap() == Encap::Udp
-            && !(self.send_seq() && self.template.carries_sequence())
-            && len <= 0xffff - HEADERS
-    }
-
     /// Puts the headers in front of a payload and sends it. Returns what it counts as, with the L2TP header.
     #[inline]
     fn encapsulate(&self, mut skb: SkBuff, softirq: Softirq<'_>) -> Result<Load, Reason> {
         let tunnel = self.tunnel();
         let socket = tunnel.socket();
         // Read once: a number, the space for it, and the flag that says so belong together.
-        // Who has changed it since a packet was let through unsplit may see that without numbers.
-        let sequenced = self.send_seq() && self.template.carries_sequence() && !skb.is_gso();
+        let sequenced = self.send_seq() && self.template.carries_sequence();
         let ns = if sequenced {
             let ns = self.take_ns();
             trace::session_seqnum_update(self.name().padded(), self.ns(), 0);
@@ -107,6 +92,7 @@ impl Session {
             None => return discard(skb, Reason::NoMemory),
         }
         skb.clear_cb();
+        skb.forget_checksum();
         skb.reset_conntrack();
         if log::masks::is_enabled() {
             self.log_transmitted(&skb, ns);
@@ -114,9 +100,6 @@ impl Session {
         match tunnel.encap() {
             Encap::Udp => path.send_udp(skb)?,
             Encap::Ip => {
-                if skb.encapsulate(Splitting::Impossible).is_err() {
-                    return discard(skb, Reason::NoMemory);
-                }
                 skb.reset_transport_header();
                 path.send_ip(skb)?;
             }

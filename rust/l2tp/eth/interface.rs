@@ -13,7 +13,10 @@ use net::{
         Driver, //
     },
     rcu::Softirq,
-    skb::SkBuff,
+    skb::{
+        Reason,
+        SkBuff, //
+    },
 };
 
 /// The private data of the device. Its session lives at least as long.
@@ -26,7 +29,8 @@ impl Driver for Interface {
 
     #[inline]
     fn transmit(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
-        if skb.is_gso() && !self.session.takes_unsplit(skb.len()) {
+        // Nobody below finishes what is in the tunnel if the peer is a program that reads a UDP socket of this machine.
+        if skb.is_gso() {
             return self.transmit_split(device, skb, softirq);
         }
         self.transmit_one(device, skb, softirq);
@@ -35,7 +39,11 @@ impl Driver for Interface {
 
 impl Interface {
     #[inline]
-    fn transmit_one(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
+    fn transmit_one(&self, device: &Device, mut skb: SkBuff, softirq: Softirq<'_>) {
+        if skb.complete_checksum().is_err() {
+            skb.discard(Reason::NoMemory);
+            return device.count_transmit_dropped(softirq);
+        }
         // The device counts what was sent to it, without the headers to come.
         let load = skb.load(0);
         match self.session.transmit(skb, softirq) {

@@ -157,11 +157,11 @@ impl Device {
         unsafe { c::dev_dstats_tx_dropped(self.as_ptr()) }
     }
 
-    /// Splits a packet whose sender leaves that to those below, see [`SkBuff::split`]. Checksums are still left to others.
+    /// Splits a packet whose sender leaves that to those below, see [`SkBuff::split`]. The checksums are filled in.
     pub fn split(&self, skb: SkBuff) -> Split {
         // SAFETY: The device is valid; features are read once.
         let features = unsafe { (&raw const (*self.as_ptr()).features).read_volatile() };
-        skb.split(features & !c::NETIF_F_GSO_SOFTWARE)
+        skb.split(features & (c::NETIF_F_SG | c::NETIF_F_FRAGLIST))
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Packets that stand for several: TCP and others may leave it to those below to split what they send (GSO), and to fill in
-//! checksums. What such a packet counts as, how a tunnel takes it as it is, and how it is split before that.
+//! checksums. What such a packet counts as, how it is split, and how it leaves a tunnel.
 
 use super::{Reason, SkBuff};
 use core::ptr::{null_mut, NonNull};
@@ -15,17 +15,6 @@ pub struct Load {
     pub packets: u32,
     /// Bytes of all these packets.
     pub bytes: u32,
-}
-
-/// What a tunnel asks of those who split a packet that is in it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Splitting {
-    /// The packet cannot be split any more when it is in the tunnel.
-    Impossible,
-    /// UDP headers without checksums.
-    Udp,
-    /// UDP headers with checksums.
-    UdpChecksum,
 }
 
 impl SkBuff {
@@ -89,7 +78,7 @@ impl SkBuff {
         Some(Load { packets: 1, bytes })
     }
 
-    /// [`SkBuff::decapsulate`] if the packet was made by [`SkBuff::encapsulate`], on this machine or in effect.
+    /// [`SkBuff::decapsulate`] if something in the tunnel was left to those below.
     #[cold]
     fn decapsulate_offloads(&mut self, overhead: usize) -> Option<Load> {
         let load = if self.is_gso() {
@@ -102,35 +91,23 @@ impl SkBuff {
         (unsafe { c::iptunnel_pull_offloads(self.as_ptr()) } == 0).then_some(load)
     }
 
-    /// Prepares an Ethernet frame for a tunnel's headers: what is left to others in it is left to them inside the tunnel.
-    ///
-    /// To be called before the transport header is changed. A packet that is to be split must not go into a tunnel where that is
-    /// impossible.
+    /// Fills in the checksum that the sender has left to those below, if it has. The packet must not be one to be split.
     #[inline]
-    pub fn encapsulate(&mut self, splitting: Splitting) -> Result {
-        // SAFETY: Valid by the type invariant.
-        let offloads = unsafe { c::skb_has_offloads(self.as_ptr()) };
-        if offloads {
-            return self.encapsulate_offloads(splitting);
+    pub fn complete_checksum(&mut self) -> Result {
+        // SAFETY: Valid by the type invariant, and ours.
+        unsafe {
+            if c::skb_ip_summed_is_partial(self.as_ptr()) {
+                return kernel::error::to_result(c::skb_checksum_help(self.as_ptr()));
+            }
         }
-        // SAFETY: As above. What somebody said of the packet's checksum is not about the packet with more headers.
-        unsafe { c::skb_set_ip_summed_none(self.as_ptr()) };
         Ok(())
     }
 
-    #[inline(never)]
-    fn encapsulate_offloads(&mut self, splitting: Splitting) -> Result {
-        let mask = match splitting {
-            Splitting::Impossible if self.is_gso() => return Err(EOPNOTSUPP),
-            Splitting::Impossible => 0,
-            Splitting::Udp => c::SKB_GSO_UDP_TUNNEL,
-            Splitting::UdpChecksum => c::SKB_GSO_UDP_TUNNEL_CSUM,
-        };
-        // SAFETY: Valid by the type invariant, and ours. CAST: One bit of an enum.
-        unsafe {
-            c::skb_set_inner_ethernet(self.as_ptr());
-            kernel::error::to_result(c::iptunnel_handle_offloads(self.as_ptr(), mask as c_int))
-        }
+    /// Forgets what was said about the checksum of the packet: it is not about the packet with more headers.
+    #[inline]
+    pub fn forget_checksum(&mut self) {
+        // SAFETY: Valid by the type invariant.
+        unsafe { c::skb_set_ip_summed_none(self.as_ptr()) }
     }
 
     /// Splits a packet as its sender wants. `features` are what the packets may leave to others, of `NETIF_F_*`.

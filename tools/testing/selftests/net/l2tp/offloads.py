@@ -227,7 +227,7 @@ ktap.add("received packets with sequence numbers are not", received, 4, True)
 
 
 def between(encap, seq):
-    """From one kernel to another, which may pass a packet on without ever splitting it."""
+    """From one kernel to another, on a link that would pass packets on without ever splitting them."""
     space = ground()
     ports = "udp_sport 6000 udp_dport 6000" if encap == "udp" else ""
     if encap == "ip":
@@ -257,8 +257,6 @@ def between(encap, seq):
         got += b"".join(frame[54:] for frame in new)
     ktap.ok(got == data, f"{len(got)} bytes of {len(data)} in {len(frames)} packets")
     ktap.eq(space.far.counters("x0")["rx_packets"] - before, 30, "packets counted")
-    if encap == "udp" and not seq:
-        ktap.eq(len(frames), impl.differs("offloads", c=30, rust=1), "packets that the far interface shows")
 
 
 ktap.add("between two kernels", between, "udp", "")
