@@ -107,6 +107,11 @@ __net_helper bool net_helper_skb_encapsulation(const struct sk_buff *skb)
 	return skb->encapsulation;
 }
 
+__net_helper void net_helper_skb_set_inner_ethernet(struct sk_buff *skb)
+{
+	skb_set_inner_protocol(skb, htons(ETH_P_TEB));
+}
+
 __net_helper int net_helper_iptunnel_pull_offloads(struct sk_buff *skb)
 {
 	return iptunnel_pull_offloads(skb);

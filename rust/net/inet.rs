@@ -8,7 +8,7 @@
 
 use crate::{
     rcu::Softirq,
-    skb::{Reason, SkBuff},
+    skb::{Reason, SkBuff, Splitting},
     sock::{Family, Socket, AF_INET, AF_INET6},
     udp,
 };
@@ -243,7 +243,25 @@ impl<'a> Path<'a> {
         core::ptr::eq(unsafe { c::dst_dev_rcu(self.dst) }, skb.device_address())
     }
 
-    /// Puts a UDP header in front of `skb` and sends it to the socket's peer.
+    /// Whether a packet in a UDP tunnel that is to be split will be, by this machine or its hardware, when it leaves.
+    ///
+    /// It will not on a link inside of the machine: the device says that it can split such packets and passes them on as they
+    /// are, since whoever gets them may be able to. A tunnel's driver is; a program that reads a UDP socket is not.
+    pub fn splits_tunnelled(&self) -> bool {
+        const SPLITS: c::netdev_features_t =
+            c::NETIF_F_GSO_UDP_TUNNEL | c::NETIF_F_GSO_UDP_TUNNEL_CSUM;
+
+        // SAFETY: The route is valid by the type invariant; its device is freed after a grace period. Features are read once, and
+        // the parent, which is hardware, is there or not as long as the device is registered.
+        unsafe {
+            let dev = c::dst_dev_rcu(self.dst);
+            let features = (&raw const (*dev).features).read_volatile();
+            features & SPLITS == 0 || !(*dev).dev.parent.is_null()
+        }
+    }
+
+    /// Puts a UDP header in front of `skb` and sends it to the socket's peer. If it is to be split, it is an Ethernet frame behind
+    /// headers which are the same for all parts.
     ///
     /// # Errors
     ///
@@ -275,6 +293,17 @@ impl<'a> Path<'a> {
                 Hosts::V6 { .. } => c::udp_get_no_check6_tx(sk),
             }
         };
+        if skb.is_gso() {
+            let splitting = if no_checksum {
+                Splitting::Udp
+            } else {
+                Splitting::UdpChecksum
+            };
+            if skb.encapsulate_unsplit(splitting).is_err() {
+                skb.discard(Reason::NoMemory);
+                return Err(Reason::NoMemory);
+            }
+        }
         let Some(header) = skb
             .push(udp::HEADER_LEN)
             .and_then(|h| h.first_chunk_mut::<8>())

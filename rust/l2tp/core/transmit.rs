@@ -36,13 +36,38 @@ impl Session {
         }
     }
 
+    /// Whether an Ethernet frame that is to be split into several can go into the tunnel as it is. If not, it must be split before
+    /// [`Session::transmit`]. `trusted` tells that whoever is at the other end of a link inside of this machine can split it.
+    ///
+    /// Who splits it copies our headers to each part: they must not have sequence numbers. The Linux kernel knows how to do that
+    /// for packets in UDP.
+    pub fn takes_unsplit(&self, skb: &SkBuff, trusted: bool, softirq: Softirq<'_>) -> bool {
+        /// Bytes of all headers that can be put in front.
+        const HEADERS: usize = 128;
+
+        self.tunnel().encap() == Encap::Udp
+            && !self.is_sequencing()
+            && !skb.is_encapsulated()
+            && skb.len() <= 0xffff - HEADERS
+            && (trusted
+                || Path::of(self.tunnel().socket(), softirq)
+                    .is_ok_and(|path| path.splits_tunnelled()))
+    }
+
+    /// Whether frames are sent with sequence numbers.
+    #[inline]
+    fn is_sequencing(&self) -> bool {
+        self.send_seq() && self.template.carries_sequence()
+    }
+
     /// Puts the headers in front of a payload and sends it. Returns what it counts as, with the L2TP header.
     #[inline]
     fn encapsulate(&self, mut skb: SkBuff, softirq: Softirq<'_>) -> Result<Load, Reason> {
         let tunnel = self.tunnel();
         let socket = tunnel.socket();
         // Read once: a number, the space for it, and the flag that says so belong together.
-        let sequenced = self.send_seq() && self.template.carries_sequence();
+        // Who has changed the flag since a packet was let through unsplit may see that without numbers.
+        let sequenced = self.is_sequencing() && !skb.is_gso();
         let ns = if sequenced {
             let ns = self.take_ns();
             trace::session_seqnum_update(self.name().padded(), self.ns(), 0);
@@ -92,7 +117,9 @@ impl Session {
             None => return discard(skb, Reason::NoMemory),
         }
         skb.clear_cb();
-        skb.forget_checksum();
+        if !skb.is_gso() {
+            skb.forget_checksum();
+        }
         skb.reset_conntrack();
         if log::masks::is_enabled() {
             self.log_transmitted(&skb, ns);

@@ -29,9 +29,8 @@ impl Driver for Interface {
 
     #[inline]
     fn transmit(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
-        // Nobody below finishes what is in the tunnel if the peer is a program that reads a UDP socket of this machine.
         if skb.is_gso() {
-            return self.transmit_split(device, skb, softirq);
+            return self.transmit_large(device, skb, softirq);
         }
         self.transmit_one(device, skb, softirq);
     }
@@ -44,6 +43,11 @@ impl Interface {
             skb.discard(Reason::NoMemory);
             return device.count_transmit_dropped(softirq);
         }
+        self.send(device, skb, softirq);
+    }
+
+    #[inline]
+    fn send(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
         // The device counts what was sent to it, without the headers to come.
         let load = skb.load(0);
         match self.session.transmit(skb, softirq) {
@@ -52,9 +56,13 @@ impl Interface {
         }
     }
 
-    /// Transmits the packets that one stands for.
-    #[cold]
-    fn transmit_split(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
+    /// Transmits a packet that is to be split: as it is if somebody will do that, else its parts.
+    #[inline(never)]
+    fn transmit_large(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
+        let trusted = device.splits_tunnelled();
+        if self.session.takes_unsplit(&skb, trusted, softirq) {
+            return self.send(device, skb, softirq);
+        }
         let packets = device.split(skb);
         if packets.is_empty() {
             device.count_transmit_dropped(softirq);

@@ -157,11 +157,20 @@ impl Device {
         unsafe { c::dev_dstats_tx_dropped(self.as_ptr()) }
     }
 
+    /// Whether the user of the device wants packets to go into UDP tunnels unsplit, wherever that leads
+    /// (`ethtool -K <device> tx-udp_tnl-segmentation on`).
+    pub fn splits_tunnelled(&self) -> bool {
+        self.features() & c::NETIF_F_GSO_UDP_TUNNEL != 0
+    }
+
+    fn features(&self) -> c::netdev_features_t {
+        // SAFETY: The device is valid; features are read once.
+        unsafe { (&raw const (*self.as_ptr()).features).read_volatile() }
+    }
+
     /// Splits a packet whose sender leaves that to those below, see [`SkBuff::split`]. The checksums are filled in.
     pub fn split(&self, skb: SkBuff) -> Split {
-        // SAFETY: The device is valid; features are read once.
-        let features = unsafe { (&raw const (*self.as_ptr()).features).read_volatile() };
-        skb.split(features & (c::NETIF_F_SG | c::NETIF_F_FRAGLIST))
+        skb.split(self.features() & (c::NETIF_F_SG | c::NETIF_F_FRAGLIST))
     }
 }
 

@@ -143,7 +143,8 @@ impl<D: Driver> Callbacks<D> {
             // Nothing waits here for a medium. Whoever wants a queue can still add one.
             c::netdev_set_no_queue(dev);
             (*dev).features |= OFFLOADS | c::NETIF_F_RXCSUM;
-            (*dev).hw_features |= OFFLOADS;
+            // Off unless asked for, see `Device::splits_tunnelled()`.
+            (*dev).hw_features |= OFFLOADS | c::NETIF_F_GSO_UDP_TUNNEL;
             (*dev).vlan_features |= OFFLOADS;
             c::netdev_set_dstats(dev);
             (*dev).netdev_ops = &Self::OPS;

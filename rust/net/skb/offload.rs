@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Packets that stand for several: TCP and others may leave it to those below to split what they send (GSO), and to fill in
-//! checksums. What such a packet counts as, how it is split, and how it leaves a tunnel.
+//! checksums. What such a packet counts as, how a tunnel takes it as it is, how it is split before that, and how it leaves a tunnel.
 
 use super::{Reason, SkBuff};
 use core::ptr::{null_mut, NonNull};
@@ -17,12 +17,28 @@ pub struct Load {
     pub bytes: u32,
 }
 
+/// What a tunnel's headers need when a packet behind them is split.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Splitting {
+    /// UDP headers without checksums.
+    Udp,
+    /// UDP headers with checksums.
+    UdpChecksum,
+}
+
 impl SkBuff {
     /// Whether the packet is to be split into several.
     #[inline]
     pub fn is_gso(&self) -> bool {
         // SAFETY: Valid by the type invariant.
         unsafe { c::skb_is_gso(self.as_ptr()) }
+    }
+
+    /// Whether what is to be split, or has unfinished checksums, is in a tunnel already.
+    #[inline]
+    pub fn is_encapsulated(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { c::skb_encapsulation(self.as_ptr()) }
     }
 
     /// What the packet amounts to if `overhead` bytes of headers are put in front of it, and of each that it is split into.
@@ -71,7 +87,7 @@ impl SkBuff {
             let start = (*skb).head.add(usize::from(offset));
             let headers = ((*skb).data as usize).wrapping_sub(start as usize);
             c::skb_postpull_rcsum(skb, start.cast(), headers as u32);
-            if c::skb_encapsulation(skb) {
+            if self.is_encapsulated() {
                 return self.decapsulate_offloads(len);
             }
         }
@@ -101,6 +117,26 @@ impl SkBuff {
             }
         }
         Ok(())
+    }
+
+    /// Prepares an Ethernet frame that is to be split for a tunnel's headers: it is split later, inside the tunnel.
+    ///
+    /// To be called before the transport header is changed, and not if the packet [is in a tunnel](SkBuff::is_encapsulated).
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    #[cold]
+    pub fn encapsulate_unsplit(&mut self, splitting: Splitting) -> Result {
+        let kind = match splitting {
+            Splitting::Udp => c::SKB_GSO_UDP_TUNNEL,
+            Splitting::UdpChecksum => c::SKB_GSO_UDP_TUNNEL_CSUM,
+        };
+        // SAFETY: Valid by the type invariant, and ours. CAST: One bit of an enum.
+        unsafe {
+            c::skb_set_inner_ethernet(self.as_ptr());
+            kernel::error::to_result(c::iptunnel_handle_offloads(self.as_ptr(), kind as c_int))
+        }
     }
 
     /// Forgets what was said about the checksum of the packet: it is not about the packet with more headers.

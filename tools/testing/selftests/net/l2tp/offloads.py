@@ -7,11 +7,12 @@ by whoever comes last (GSO). The test does the same, by a packet socket. On the 
 checks every packet. The C driver has no offloads, so that the kernel splits packets before it, with the same result.
 """
 import itertools
+import re
 import socket
 import struct
 import sys
 
-from lib import datapath, impl, ktap
+from lib import datapath, impl, ktap, tracing
 from lib import l2tpwire as wire
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
@@ -116,9 +117,23 @@ def sent_frames(encap, ses):
     return out
 
 
-def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch=""):
-    """A packet of 20 kB sent through a session comes out in parts."""
+TUNNELS = "tx-udp_tnl-segmentation {0} tx-udp_tnl-csum-segmentation {0}"
+
+
+def sent_whole():
+    """A trace of what is queued for the outer interface, from now on; ask it for the packets larger than the MTU."""
+    trace = tracing.Trace(events="net/net_dev_queue")
+    return lambda: sum(int(re.search(r"len=(\d+)", text)[1]) > 2000
+                       for _, text in trace.named("net_dev_queue") if "dev=va " in text)
+
+
+def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch="", splits=False):
+    """A packet of 20 kB sent through a session comes out in parts. `splits`: the interface below leaves that to the kernel."""
     space = ground()
+    if splits:
+        space.ns.run(f"ethtool -K va {TUNNELS.format('off')}")
+        ktap.cleanup(space.ns.run, f"ethtool -K va {TUNNELS.format('on')}")
+        whole = sent_whole()
     if encap == "ip":
         tun = Ip(700 + outer, outer)
     else:
@@ -136,9 +151,9 @@ def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch=""):
         frame = head + data
         space.far_wire.drain()
         parts = -(-length // MSS)
-        whole = length + parts * (len(head) + header)
-        with space.change(ses, {"tx_packets": parts, "tx_bytes": whole, "d.tx_packets": parts,
-                                "d.tx_bytes": whole - parts * header}, f"{length} bytes"):
+        size = length + parts * (len(head) + header)
+        with space.change(ses, {"tx_packets": parts, "tx_bytes": size, "d.tx_packets": parts,
+                                "d.tx_bytes": size - parts * header}, f"{length} bytes"):
             send_super(space.ns, ses.ifname, frame, inner, vlan)
             frames = sent_frames(encap, ses)
         ktap.eq(len(frames), parts, "packets on the wire")
@@ -150,6 +165,8 @@ def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch=""):
         first = numbers[0]
         ktap.eq(numbers, [first + n for n in range(parts)] if seq else [None] * parts, "Ns")
         check_stream([inner_tcp(got.payload) for got in frames], 1, data)
+    if splits:
+        ktap.eq(whole(), impl.differs("offloads", c=0, rust=2), "packets that went through the tunnel unsplit")
     # One packet that only lacks its checksum.
     data = payload(MSS)
     space.far_wire.drain()
@@ -167,6 +184,10 @@ ktap.add("IPv6 in the tunnel", transmit, "udp", 4, 6, False, b"")
 ktap.add("IPv6 in the tunnel, over ip", transmit, "ip", 4, 6, False, b"")
 ktap.add("VLAN tags in the tunnel", transmit, "udp", 4, 4, False, b"", vlan=99)
 ktap.add("VLAN tags in the tunnel, with sequence numbers", transmit, "udp", 4, 4, True, b"", vlan=99)
+for _inner, _outer, _csum in itertools.product((4, 6), (4, 6), (False, True)):
+    ktap.add(f"split below the tunnel: ip{_inner} in udp ip{_outer}{', outer checksums' * _csum}", transmit, "udp", _outer,
+             _inner, False, b"cook", csum=_csum, splits=True)
+ktap.add("split below the tunnel: VLAN tags", transmit, "udp", 4, 4, None, b"", vlan=99, splits=True)
 for _switch in ("tso off", "gso off", "tx off", "sg off"):
     ktap.add(f"ethtool -K {_switch}", transmit, "udp", 4, 4, False, b"", csum=True,
              switch=_switch if impl.IS_RUST else "gso off")
@@ -226,8 +247,8 @@ ktap.add("received packets are merged, over ip6", received, 6, False)
 ktap.add("received packets with sequence numbers are not", received, 4, True)
 
 
-def between(encap, seq):
-    """From one kernel to another, on a link that would pass packets on without ever splitting them."""
+def between(encap, seq, switch=False, whole=False):
+    """From one kernel to another, on a link that would pass packets on without ever splitting them; it does if told to."""
     space = ground()
     ports = "udp_sport 6000 udp_dport 6000" if encap == "udp" else ""
     if encap == "ip":
@@ -242,10 +263,13 @@ def between(encap, seq):
                     "link set x0 up"])
         ktap.cleanup(here.ip, "l2tp del tunnel tunnel_id 77")
     ktap.cleanup(space.ns.run, "ethtool -K va gso off tso off tx off")
+    if switch:
+        space.ns.run("ethtool -K x0 tx-udp_tnl-segmentation on", check=impl.IS_RUST)
     with space.far.enter():
         dev = wire.PacketSocket("x0", incoming_only=True)
     ktap.cleanup(dev.close)
     data = payload(30 * MSS)
+    trace = sent_whole()
     before = space.far.counters("x0")["rx_packets"]
     send_super(space.ns, "x0", tcp_headers(4, 1, len(data), 0) + data, 4)
     got, frames = b"", []
@@ -257,11 +281,15 @@ def between(encap, seq):
         got += b"".join(frame[54:] for frame in new)
     ktap.ok(got == data, f"{len(got)} bytes of {len(data)} in {len(frames)} packets")
     ktap.eq(space.far.counters("x0")["rx_packets"] - before, 30, "packets counted")
+    ktap.eq(trace(), impl.differs("offloads", c=0, rust=int(whole)), "packets that went through the tunnel unsplit")
 
 
 ktap.add("between two kernels", between, "udp", "")
 ktap.add("between two kernels, sequence numbers", between, "udp", "seq both")
 ktap.add("between two kernels, over ip", between, "ip", "")
+ktap.add("between two kernels, unsplit if told to", between, "udp", "", switch=True, whole=True)
+ktap.add("between two kernels, never unsplit with sequence numbers", between, "udp", "seq both", switch=True)
+ktap.add("between two kernels, never unsplit over ip", between, "ip", "", switch=True)
 
 if __name__ == "__main__":
     sys.exit(ktap.main())

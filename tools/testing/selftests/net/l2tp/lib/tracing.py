@@ -13,21 +13,22 @@ EVENTS = f"{TRACING}/events/l2tp"
 
 
 class Trace:
-    """A trace instance with all l2tp events on, until the end of the running case."""
+    """A trace instance with all l2tp events on, or others, until the end of the running case."""
 
-    def __init__(self, megabytes=1):
+    def __init__(self, megabytes=1, events="l2tp"):
         self.dir = f"{TRACING}/instances/l2tp{os.getpid()}"
+        self.enable = f"events/{events}/enable"
         os.mkdir(self.dir)
         ktap.cleanup(self.close)
         self.write("buffer_size_kb", str(megabytes << 10))
-        self.write("events/l2tp/enable", "1")
+        self.write(self.enable, "1")
 
     def write(self, name, value):
         with open(f"{self.dir}/{name}", "w", encoding="ascii") as file:
             file.write(value)
 
     def close(self):
-        self.write("events/l2tp/enable", "0")
+        self.write(self.enable, "0")
         os.rmdir(self.dir)
 
     def events(self):
