@@ -22,6 +22,7 @@
 
 #include "datagram.c"
 #include "genetlink.c"
+#include "gro.c"
 #include "inet.c"
 #include "ip.c"
 #include "ipv6.c"

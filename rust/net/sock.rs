@@ -426,6 +426,11 @@ impl LockedSocket<'_> {
         unsafe { (*self.sk().as_ptr()).sk_allocation = c::GFP_ATOMIC }
     }
 
+    /// Whether the kernel made the socket, and will release it with the handle.
+    pub fn is_of_kernel(&self) -> bool {
+        self.handle.origin == Origin::Kernel
+    }
+
     /// A counted reference to the socket.
     pub fn hold(&self) -> Socket {
         // SAFETY: Alive by the type invariant.

@@ -2,7 +2,11 @@
 
 //! UDP sockets as tunnel ends: the kernel's encapsulation hooks.
 //!
+//! See [`attach`] for what such a socket does.
+//!
 //! C headers: [`include/net/udp_tunnel.h`](srctree/include/net/udp_tunnel.h), [`include/linux/udp.h`](srctree/include/linux/udp.h)
+
+mod gro;
 
 use crate::{
     namespace::Namespace,
@@ -34,6 +38,19 @@ pub trait Encapsulation: 'static {
     ///
     /// For [`Verdict::PassUp`] the buffer is given back with the same data pointer.
     fn receive(ns: &Namespace, socket: SocketKey, skb: SkBuff, softirq: Softirq<'_>) -> Verdict;
+
+    /// Number of bytes, at most as many as an Ethernet and an IPv4 header have, that [`Encapsulation::shared_header`] looks at.
+    const LONGEST_SHARED: usize;
+
+    /// Length of the headers between UDP and the Ethernet frame in a datagram that begins with `start`, if it may be merged with
+    /// others: these have the same headers, and the frames are of one TCP connection. [`Encapsulation::receive`] then gets one
+    /// datagram, to be split into several, instead of these.
+    fn shared_header(
+        ns: &Namespace,
+        socket: SocketKey,
+        start: &[u8],
+        softirq: Softirq<'_>,
+    ) -> Option<usize>;
 
     /// The last user of the socket closes it. Process context.
     fn destroy(ns: &Namespace, socket: SocketKey);
@@ -112,6 +129,9 @@ unsafe extern "C" fn report_icmp_error(
 
 /// Makes the UDP socket an end of the encapsulation `E`.
 ///
+/// Datagrams are merged if the kernel has made the socket: then they are until it is released. A user's socket may live on as a
+/// plain one, and the UDP layer does not expect a live socket to lose what merges.
+///
 /// # Errors
 ///
 /// `EBUSY` if somebody else uses the socket (`sk_user_data` is set).
@@ -127,11 +147,14 @@ pub fn attach<E: Encapsulation>(socket: &LockedSocket<'_>) -> Result {
     if busy {
         return Err(EBUSY);
     }
+    let merges = socket.is_of_kernel();
     let mut cfg = c::udp_tunnel_sock_cfg {
         encap_type: E::TYPE,
         encap_rcv: Some(Adapter::<E>::receive),
         encap_err_rcv: Some(report_icmp_error),
         encap_destroy: Some(Adapter::<E>::destroy),
+        gro_receive: merges.then_some(Adapter::<E>::gro_receive),
+        gro_complete: merges.then_some(Adapter::<E>::gro_complete),
         ..pin_init::zeroed()
     };
     // SAFETY: A live, locked UDP socket; the configuration is copied. The hooks may run until `detach()` and a grace period.
@@ -139,7 +162,8 @@ pub fn attach<E: Encapsulation>(socket: &LockedSocket<'_>) -> Result {
     Ok(())
 }
 
-/// Makes the socket a plain UDP socket again: undoes [`attach`], all hooks included.
+/// Makes the socket a plain UDP socket again: undoes [`attach`], all hooks included. What merges a kernel's socket's datagrams goes
+/// with the socket, which must be released next.
 ///
 /// Hooks that run now may go on until a grace period has passed.
 pub fn detach(socket: &Socket) {

@@ -31,6 +31,11 @@ pub trait Pseudowire: AsAny + Send + Sync {
         self.receive(session, skb, load, softirq);
     }
 
+    /// Whether payloads are Ethernet frames, which may be merged before they are received.
+    fn carries_ethernet(&self) -> bool {
+        false
+    }
+
     /// The session ended: it is not found any more. Called once, in process context, and may sleep.
     ///
     /// A network device goes to `devices`, which unregisters those of many sessions together.

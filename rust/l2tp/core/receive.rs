@@ -76,6 +76,32 @@ impl Encapsulation for L2tpInUdp {
         }
     }
 
+    /// Session header, the longest cookie, and the sublayer.
+    const LONGEST_SHARED: usize = v3::UDP_HEADER_LEN + 8 + 4;
+
+    /// Merged are frames of Ethernet sessions that are good, without sequence numbers: each must keep its own.
+    fn shared_header(
+        ns: &Namespace,
+        socket: SocketKey,
+        start: &[u8],
+        softirq: Softirq<'_>,
+    ) -> Option<usize> {
+        let wire::udp::Frame::V3(header) = wire::udp::classify(start.first_chunk()?) else {
+            return None;
+        };
+        let net = NetState::of_rcu(ns, softirq.read_side()).ok()?;
+        let session = net.v3_session(header.session_id, Some(socket), softirq.read_side())?;
+        let length = session.v3_header_len(v3::UDP_HEADER_LEN);
+        let good = session.version == header.version
+            && session
+                .peer_cookie()
+                .matches(start.get(v3::UDP_HEADER_LEN..)?)
+            && session.is_unsequenced()
+            && session.sequence_number(start.get(..length)?).is_none()
+            && session.pseudowire().carries_ethernet();
+        good.then_some(length)
+    }
+
     fn destroy(ns: &Namespace, socket: SocketKey) {
         socket_closed(ns, socket);
     }
@@ -189,6 +215,15 @@ impl Session {
         offset.wrapping_add(self.received_options.into())
     }
 
+    /// The sequence number in the header of an L2TPv3 frame of this session.
+    #[inline]
+    fn sequence_number(&self, header: &[u8]) -> Option<u32> {
+        match self.l2spec() {
+            L2Spec::None => None,
+            L2Spec::Default => DefaultSublayer::parse(header.last_chunk()?).ns,
+        }
+    }
+
     /// A frame of an L2TPv3 session, with its header in the linear area. What precedes the cookie takes `offset` bytes.
     #[inline]
     fn receive_v3(self: &Shared<Self>, skb: SkBuff, offset: usize, softirq: Softirq<'_>) {
@@ -199,14 +234,10 @@ impl Session {
                 return self.discard(skb, Discard::Cookie, Reason::InvalidProtocol);
             }
         }
-        let ns = match self.l2spec() {
-            L2Spec::None => None,
-            L2Spec::Default => skb
-                .data()
-                .get(..header_len)
-                .and_then(|header| header.last_chunk())
-                .and_then(|word| DefaultSublayer::parse(word).ns),
-        };
+        let ns = skb
+            .data()
+            .get(..header_len)
+            .and_then(|header| self.sequence_number(header));
         self.receive(skb, ns, header_len, softirq);
     }
 

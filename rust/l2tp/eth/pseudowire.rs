@@ -79,6 +79,10 @@ impl Pseudowire for EthernetPseudowire {
         }
     }
 
+    fn carries_ethernet(&self) -> bool {
+        true
+    }
+
     fn close(&self, _session: &RcuArc<Session>, devices: &mut UnregisterList) {
         devices.add(&self.device);
     }

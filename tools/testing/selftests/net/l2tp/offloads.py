@@ -205,20 +205,39 @@ def _():
     ktap.eq(shown["generic-receive-offload"], "on", "generic-receive-offload")
 
 
-def received(family, seq):
-    """Packets of a connection that arrive together are merged, unless they have sequence numbers."""
+def datagrams_in(space, family):
+    """UDP datagrams that a namespace's sockets have got."""
+    with space.enter(), open(f"/proc/thread-self/net/snmp{'6' * (family == 6)}", encoding="ascii") as file:
+        text = file.read()
+    if family == 6:
+        return int(re.search(r"^Udp6InDatagrams\s+(\d+)", text, re.M)[1])
+    return int([line.split()[1] for line in text.splitlines() if line.startswith("Udp:")][1])
+
+
+def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b"", vlan=0, count=8):
+    """Packets of a connection that arrive together are merged, unless they have sequence numbers.
+
+    After the tunnel's headers have been taken off; or with `below`, by the network device that receives the datagrams, if the
+    kernel has made the tunnel's socket. `wrong` is a cookie that they have instead of the right one.
+    """
     space = ground()
-    tun = space.tunnel(720, family=family)
-    ses = space.session(tun, 1001)
-    count = 8
+    tun = space.tunnel(720, family=family, managed=managed, **({"zero_csum6_rx": True} if not managed and family == 6 else {}))
+    ses = space.session(tun, 1001, peer_cookie=cookie)
+    if below:
+        # A veth receives like other interfaces if what comes is not whole anyway.
+        space.ns.run("ethtool -K va gro on")
+        space.far.run("ethtool -K vb tso off tx-udp-segmentation off")
+        ktap.cleanup(space.ns.run, "ethtool -K va gro off")
+        ktap.cleanup(space.far.run, "ethtool -K vb tso on tx-udp-segmentation on")
     data = payload(count * MSS)
+    tag = 4 if vlan else 0
     datagrams = []
     for number in range(count):
         part = data[number * MSS:(number + 1) * MSS]
-        frame = tcp_headers(4, 1 + number * MSS, MSS, ident=100 + number) + part
-        total = wire.csum16(wire.pseudo(*HOSTS[4], TCP, 20 + MSS) + frame[34:50] + b"\0\0" + frame[52:])
-        frame = frame[:50] + struct.pack("!H", total) + frame[52:]
-        datagrams.append(ses.frame(frame, wire.seq(number) if seq else 0))
+        frame = tcp_headers(4, 1 + number * MSS, MSS, vlan, ident=100 + number) + part
+        total = wire.csum16(wire.pseudo(*HOSTS[4], TCP, 20 + MSS) + frame[34 + tag:50 + tag] + b"\0\0" + frame[52 + tag:])
+        frame = frame[:50 + tag] + struct.pack("!H", total) + frame[52 + tag:]
+        datagrams.append(ses.frame(frame, wire.seq(number) if seq else 0, **({"cookie": wrong} if wrong else {})))
     near, far = datapath.ADDR[family]
     # One packet of eight datagrams: they are split, and received one after the other, before anything else.
     size = len(datagrams[0])
@@ -229,14 +248,25 @@ def received(family, seq):
     header = struct.pack("=BBHHHH", NEEDS_CSUM, GSO_UDP_L4, start + 8, size, start, 6)
     ses.dev.drain()
     bytes_ = count * size
-    with space.change(ses, {"rx_packets": count, "rx_bytes": bytes_, "d.rx_packets": count, "d.rx_bytes": bytes_},
-                      "received"):
+    change = {"rx_packets": count, "rx_bytes": bytes_, "d.rx_packets": count, "d.rx_bytes": bytes_}
+    if wrong:
+        change = {"rx_cookie_discards": count, "rx_errors": count}
+    before = datagrams_in(space.ns, family)
+    space.fence()
+    # What a fence, as there is one at the end, counts for.
+    fence = datagrams_in(space.ns, family) - before
+    before += fence
+    with space.change(ses, change, "received"):
         with space.far.enter(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
             sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
             sock.bind(("vb", 0))
             sock.send(header + outer)
+    early = impl.differs("receive offload", c=False, rust=below and not managed and not seq and not wrong)
+    ktap.eq(datagrams_in(space.ns, family) - before - fence, 1 if early else count, "datagrams that the socket got")
+    if wrong:
+        return
     frames = ses.dev.collect(settle=0.3, match=lambda f: len(f) > 54 and not wire.is_test_frame(f))
-    got = b"".join(frame[54:] for frame in frames)
+    got = b"".join(frame[54 + tag:] for frame in frames)
     ktap.ok(got == data, "the data arrived, in order")
     want = impl.differs("receive offload", c=count, rust=count if seq else 1)
     ktap.eq(len(frames), want, "packets that the interface shows")
@@ -245,6 +275,13 @@ def received(family, seq):
 ktap.add("received packets are merged", received, 4, False)
 ktap.add("received packets are merged, over ip6", received, 6, False)
 ktap.add("received packets with sequence numbers are not", received, 4, True)
+for _family in (4, 6):
+    ktap.add(f"received datagrams are merged, ip{_family}", received, _family, managed=False, below=True)
+ktap.add("received datagrams are merged, with a cookie", received, 4, managed=False, below=True, cookie=b"cookies!")
+ktap.add("received datagrams are merged, with VLAN tags", received, 4, managed=False, below=True, cookie=b"cook", vlan=99)
+ktap.add("received datagrams with sequence numbers are not", received, 4, True, managed=False, below=True)
+ktap.add("received datagrams with a wrong cookie are not", received, 4, managed=False, below=True, cookie=b"good", wrong=b"evil")
+ktap.add("received datagrams of a user's socket are not", received, 4, below=True)
 
 
 def between(encap, seq, switch=False, whole=False):
