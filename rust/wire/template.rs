@@ -111,6 +111,24 @@ impl HeaderTemplate {
         !matches!(self.layout, Layout::Plain)
     }
 
+    /// The cookie in a version 3 header, which `offset` bytes precede.
+    pub fn cookie(&self, offset: usize) -> Cookie {
+        let sublayer = match self.layout {
+            Layout::Sublayer => L2Spec::Default.len(),
+            Layout::V2 | Layout::Plain => 0,
+        };
+        let mut header = [0; MAX_LEN];
+        header
+            .get_mut(..usize::from(self.len))
+            .map(|out| {
+                self.copy(out);
+                &*out
+            })
+            .and_then(|header| header.get(offset..header.len().checked_sub(sublayer)?))
+            .and_then(Cookie::new)
+            .unwrap_or(Cookie::NONE)
+    }
+
     /// The width of the sequence numbers.
     #[inline]
     pub fn width(&self) -> Width {

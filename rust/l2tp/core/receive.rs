@@ -164,7 +164,7 @@ enum Discard {
 impl Session {
     /// A frame that names this session but cannot be its.
     fn invalid(&self, skb: SkBuff) -> Verdict {
-        self.tunnel().statistics.rx_invalid.increment();
+        self.tunnel().rx_invalid.increment();
         Verdict::PassUp(skb)
     }
 
@@ -295,7 +295,7 @@ impl Session {
         let lac = !self.lns_mode();
         if sequenced {
             if lac && !self.send_seq() {
-                trace::session_seqnum_lns_enable(self.name().padded());
+                trace::session_seqnum_lns_enable(self.tunnel().id(), self.id());
                 log!(
                     self,
                     Seq,
@@ -313,7 +313,7 @@ impl Session {
             if !lac {
                 return Err(());
             }
-            trace::session_seqnum_lns_disable(self.name().padded());
+            trace::session_seqnum_lns_disable(self.tunnel().id(), self.id());
             log!(
                 self,
                 Seq,
@@ -371,7 +371,7 @@ impl Session {
                     debug,
                     "{}: several oos packets received. Resetting sequence numbers\n"
                 );
-                trace::session_seqnum_reset(self.name().padded(), self.ns(), pkt_ns);
+                trace::session_seqnum_reset(self.tunnel().id(), self.id(), self.ns(), pkt_ns);
                 self.advanced(receiver.nr(), true);
                 return self.deliver_in_order(frame, softirq);
             }
@@ -390,7 +390,8 @@ impl Session {
             }
             Admission::OutsideWindow(frame) => {
                 trace::session_pkt_outside_rx_window(
-                    self.name().padded(),
+                    self.tunnel().id(),
+                    self.id(),
                     pkt_ns,
                     receiver.nr(),
                     queue_len(queue),
@@ -408,7 +409,8 @@ impl Session {
             }
             Admission::OutOfSequence(frame) => {
                 trace::session_pkt_oos(
-                    self.name().padded(),
+                    self.tunnel().id(),
+                    self.id(),
                     pkt_ns,
                     receiver.nr(),
                     queue_len(queue),
@@ -442,7 +444,8 @@ impl Session {
             match release {
                 Release::Expired(frame, expired) => {
                     trace::session_pkt_expired(
-                        self.name().padded(),
+                        self.tunnel().id(),
+                        self.id(),
                         expired.unwrap_or(0),
                         receiver.nr(),
                         queue_len(queue),
@@ -467,7 +470,12 @@ impl Session {
                     if resynchronised {
                         // The number that was adopted; Nr is one further already.
                         let adopted = receiver.width().sub(receiver.nr(), 1);
-                        trace::session_seqnum_reset(self.name().padded(), self.ns(), adopted);
+                        trace::session_seqnum_reset(
+                            self.tunnel().id(),
+                            self.id(),
+                            self.ns(),
+                            adopted,
+                        );
                         log!(
                             self,
                             Seq,
@@ -499,7 +507,7 @@ impl Session {
     #[inline]
     fn advanced(&self, nr: u32, sequenced: bool) {
         if sequenced {
-            trace::session_seqnum_update(self.name().padded(), self.ns(), nr);
+            trace::session_seqnum_update(self.tunnel().id(), self.id(), self.ns(), nr);
             log!(self, Seq, debug, "{}: updated nr to {}\n", nr);
         }
     }

@@ -17,13 +17,16 @@ use net::{
     shared::RcuArc,
     time::{jiffies_to_msecs, msecs_to_jiffies},
 };
-use wire::{v3::L2Spec, Cookie, HeaderTemplate, Width};
+use wire::{
+    v3::{self, L2Spec},
+    Cookie, HeaderTemplate, Width,
+};
 
 /// A session.
 #[pin_data]
 pub struct Session {
     // What the receive path reads comes first.
-    id: u32,
+    ids: Ids,
     pub(crate) version: u8,
     l2spec: L2Spec,
     /// Bytes of cookie and L2-specific sublayer in received frames.
@@ -45,10 +48,8 @@ pub struct Session {
     pub(crate) reorder: SpinLockBh<Reorder>,
     peer_id: u32,
     pw_type: PwType,
-    cookie: Cookie,
     debug: AtomicU32,
     dead: AtomicBool,
-    name: OwnName,
     #[pin]
     ifname: SetOnce<IfName>,
 }
@@ -83,10 +84,12 @@ impl Session {
         };
         let config = *config;
         log::mask_set(config.debug);
-        let name = Name::format(fmt!("sess {}/{}", tunnel.id(), id));
         RcuArc::new::<Error>(
             try_pin_init!(Self {
-                id,
+                ids: Ids {
+                    tunnel: tunnel.id(),
+                    session: id,
+                },
                 version: tunnel.version(),
                 l2spec: config.l2spec,
                 // CAST: Twelve at most.
@@ -100,7 +103,6 @@ impl Session {
                 lns_mode: AtomicBool::new(config.lns_mode),
                 reorder_timeout: AtomicU32::new(ticks(config.reorder_timeout_ms)),
                 pw,
-                name: OwnName(name),
                 tunnel,
                 statistics: Statistics::new()?,
                 template,
@@ -108,7 +110,6 @@ impl Session {
                 reorder <- net::new_spinlock_bh!(Reorder::new(width), "l2tp::Session::reorder"),
                 peer_id,
                 pw_type: config.pw_type,
-                cookie: config.cookie,
                 debug: AtomicU32::new(config.debug),
                 dead: AtomicBool::new(false),
                 ifname <- SetOnce::new(),
@@ -128,17 +129,17 @@ impl Session {
     pub fn register(this: &RcuArc<Self>) -> Result {
         let tunnel = &this.tunnel;
         let net = tunnel.net();
-        let node = RBTreeNode::new(tunnel.session_key(this.id), this.clone(), GFP_KERNEL)?;
+        let node = RBTreeNode::new(tunnel.session_key(this.id()), this.clone(), GFP_KERNEL)?;
         let mut sessions = tunnel.sessions.lock();
         if !sessions.open {
             return Err(ENODEV);
         }
-        if sessions.tree.get(&tunnel.session_key(this.id)).is_some() {
+        if sessions.tree.get(&tunnel.session_key(this.id())).is_some() {
             return Err(EEXIST);
         }
         if this.in_v3_index() {
-            net.v3_sessions.insert(id_hash(this.id), this, |other| {
-                if other.id != this.id {
+            net.v3_sessions.insert(id_hash(this.id()), this, |other| {
+                if other.id() != this.id() {
                     return Ok(());
                 }
                 if this.tunnel.encap() == Encap::Ip || other.tunnel.encap() == Encap::Ip {
@@ -161,10 +162,9 @@ impl Session {
         sessions.tree.insert(node);
         drop(sessions);
         trace::register_session(
-            this.name().padded(),
             tunnel.id(),
             tunnel.peer_id(),
-            this.id,
+            this.id(),
             this.peer_id,
             this.pw_type.number().into(),
         );
@@ -179,12 +179,12 @@ impl Session {
         {
             // All in one step for those who look for sessions to delete.
             let mut sessions = this.tunnel.sessions.lock();
-            let key = this.tunnel.session_key(this.id);
+            let key = this.tunnel.session_key(this.id());
             if !matches!(sessions.tree.get(&key), Some(there) if there.ptr_eq(this)) {
                 return;
             }
             this.dead.store(true, Ordering::Release);
-            trace::delete_session(this.name().padded());
+            trace::delete_session(this.tunnel.id(), this.id());
             sessions.tree.remove(&key);
             if this.in_v3_index() {
                 net.v3_sessions.remove(this);
@@ -207,7 +207,7 @@ impl Session {
     /// Key in the index of L2TPv2 sessions.
     #[inline]
     pub(crate) fn v2_key(&self) -> u32 {
-        v2_key(self.tunnel.id(), self.id)
+        v2_key(self.tunnel.id(), self.id())
     }
 
     /// Whether other tunnels have, or had, a session with this id.
@@ -228,12 +228,12 @@ impl Session {
     /// Our session id.
     #[inline]
     pub fn id(&self) -> u32 {
-        self.id
+        self.ids.session
     }
 
     /// Where the session is in the order of [`Tunnel::next_session`].
     pub fn key(&self) -> u32 {
-        self.tunnel.session_key(self.id)
+        self.tunnel.session_key(self.id())
     }
 
     /// The peer's session id.
@@ -275,8 +275,12 @@ impl Session {
     }
 
     /// Cookie of transmitted frames.
-    pub fn cookie(&self) -> &Cookie {
-        &self.cookie
+    pub fn cookie(&self) -> Cookie {
+        match (self.version, self.tunnel.encap()) {
+            (2, _) => Cookie::NONE,
+            (_, Encap::Udp) => self.template.cookie(v3::UDP_HEADER_LEN),
+            (_, Encap::Ip) => self.template.cookie(v3::IP_HEADER_LEN),
+        }
     }
 
     /// Cookie that received frames must carry.
@@ -393,8 +397,8 @@ impl Session {
     }
 
     /// `sess <tunnel id>/<session id>`.
-    pub fn name(&self) -> &Name<32> {
-        &self.name.0
+    pub fn name(&self) -> Name<32> {
+        Name::format(fmt!("sess {}/{}", self.tunnel.id(), self.id()))
     }
 
     /// Mask of `L2TP_MSG_*`.
@@ -414,14 +418,21 @@ impl Session {
     }
 }
 
-/// The name of a session, whose end the trace event tells.
-struct OwnName(Name<32>);
+/// The ids that a session is named after. Their end is the session's, which a trace event tells.
+struct Ids {
+    tunnel: u32,
+    session: u32,
+}
 
-impl Drop for OwnName {
+impl Drop for Ids {
     fn drop(&mut self) {
-        trace::free_session(self.0.padded());
+        trace::free_session(self.tunnel, self.session);
     }
 }
+
+// A session with the header of its allocation just fits what the kernel allocates for this size; the next is twice as much.
+#[cfg(not(any(CONFIG_DEBUG_SPINLOCK, CONFIG_DEBUG_LOCK_ALLOC)))]
+const _: () = assert!(size_of::<net::shared::Shared<Session>>() <= 256);
 
 /// Converts a timeout in milliseconds to ticks. The kernel's conversion takes 32 bits.
 fn ticks(msecs: u64) -> u32 {

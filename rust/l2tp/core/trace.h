@@ -3,7 +3,7 @@
  * Trace events of L2TP: /sys/kernel/tracing/events/l2tp/.
  *
  * Names, fields and output are those that the events have always had. The arguments are plain values, because C knows nothing of
- * the layout of a tunnel or session: trace.rs declares the same prototypes.
+ * the layout of a tunnel or session: trace.rs declares the same prototypes. Tunnels and sessions are named after their ids.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM l2tp
@@ -16,6 +16,13 @@
 
 #define L2TP_TUNNEL_NAME_MAX 20
 #define L2TP_SESSION_NAME_MAX 32
+
+/* The whole array is written: all of it is in the trace. */
+#define assign_name(name, ...) \
+	do { \
+		memset(name, 0, sizeof(name)); \
+		snprintf(name, sizeof(name), __VA_ARGS__); \
+	} while (0)
 
 #define encap_type_name(e) { L2TP_ENCAPTYPE_##e, #e }
 #define show_encap_type_name(val) \
@@ -33,32 +40,32 @@
 	pw_type_name(IP))
 
 DECLARE_EVENT_CLASS(tunnel_only_evt,
-	TP_PROTO(const u8 *name),
-	TP_ARGS(name),
+	TP_PROTO(u32 tid),
+	TP_ARGS(tid),
 	TP_STRUCT__entry(
 		__array(char, name, L2TP_TUNNEL_NAME_MAX)
 	),
 	TP_fast_assign(
-		memcpy(__entry->name, name, L2TP_TUNNEL_NAME_MAX);
+		assign_name(__entry->name, "tunl %u", tid);
 	),
 	TP_printk("%s", __entry->name)
 );
 
 DECLARE_EVENT_CLASS(session_only_evt,
-	TP_PROTO(const u8 *name),
-	TP_ARGS(name),
+	TP_PROTO(u32 tid, u32 sid),
+	TP_ARGS(tid, sid),
 	TP_STRUCT__entry(
 		__array(char, name, L2TP_SESSION_NAME_MAX)
 	),
 	TP_fast_assign(
-		memcpy(__entry->name, name, L2TP_SESSION_NAME_MAX);
+		assign_name(__entry->name, "sess %u/%u", tid, sid);
 	),
 	TP_printk("%s", __entry->name)
 );
 
 TRACE_EVENT(register_tunnel,
-	TP_PROTO(const u8 *name, int fd, u32 tid, u32 ptid, int version, u32 encap),
-	TP_ARGS(name, fd, tid, ptid, version, encap),
+	TP_PROTO(int fd, u32 tid, u32 ptid, int version, u32 encap),
+	TP_ARGS(fd, tid, ptid, version, encap),
 	TP_STRUCT__entry(
 		__array(char, name, L2TP_TUNNEL_NAME_MAX)
 		__field(int, fd)
@@ -68,7 +75,7 @@ TRACE_EVENT(register_tunnel,
 		__field(enum l2tp_encap_type, encap)
 	),
 	TP_fast_assign(
-		memcpy(__entry->name, name, L2TP_TUNNEL_NAME_MAX);
+		assign_name(__entry->name, "tunl %u", tid);
 		__entry->fd = fd;
 		__entry->tid = tid;
 		__entry->ptid = ptid;
@@ -86,19 +93,19 @@ TRACE_EVENT(register_tunnel,
 );
 
 DEFINE_EVENT(tunnel_only_evt, delete_tunnel,
-	TP_PROTO(const u8 *name),
-	TP_ARGS(name)
+	TP_PROTO(u32 tid),
+	TP_ARGS(tid)
 );
 
 DEFINE_EVENT(tunnel_only_evt, free_tunnel,
-	TP_PROTO(const u8 *name),
-	TP_ARGS(name)
+	TP_PROTO(u32 tid),
+	TP_ARGS(tid)
 );
 
 /* The output ends with the session's ids where it says the tunnel's: readers of the text rely on what it has always been. */
 TRACE_EVENT(register_session,
-	TP_PROTO(const u8 *name, u32 tid, u32 ptid, u32 sid, u32 psid, u32 pwtype),
-	TP_ARGS(name, tid, ptid, sid, psid, pwtype),
+	TP_PROTO(u32 tid, u32 ptid, u32 sid, u32 psid, u32 pwtype),
+	TP_ARGS(tid, ptid, sid, psid, pwtype),
 	TP_STRUCT__entry(
 		__array(char, name, L2TP_SESSION_NAME_MAX)
 		__field(u32, tid)
@@ -108,7 +115,7 @@ TRACE_EVENT(register_session,
 		__field(enum l2tp_pwtype, pwtype)
 	),
 	TP_fast_assign(
-		memcpy(__entry->name, name, L2TP_SESSION_NAME_MAX);
+		assign_name(__entry->name, "sess %u/%u", tid, sid);
 		__entry->tid = tid;
 		__entry->ptid = ptid;
 		__entry->sid = sid;
@@ -125,35 +132,35 @@ TRACE_EVENT(register_session,
 );
 
 DEFINE_EVENT(session_only_evt, delete_session,
-	TP_PROTO(const u8 *name),
-	TP_ARGS(name)
+	TP_PROTO(u32 tid, u32 sid),
+	TP_ARGS(tid, sid)
 );
 
 DEFINE_EVENT(session_only_evt, free_session,
-	TP_PROTO(const u8 *name),
-	TP_ARGS(name)
+	TP_PROTO(u32 tid, u32 sid),
+	TP_ARGS(tid, sid)
 );
 
 DEFINE_EVENT(session_only_evt, session_seqnum_lns_enable,
-	TP_PROTO(const u8 *name),
-	TP_ARGS(name)
+	TP_PROTO(u32 tid, u32 sid),
+	TP_ARGS(tid, sid)
 );
 
 DEFINE_EVENT(session_only_evt, session_seqnum_lns_disable,
-	TP_PROTO(const u8 *name),
-	TP_ARGS(name)
+	TP_PROTO(u32 tid, u32 sid),
+	TP_ARGS(tid, sid)
 );
 
 DECLARE_EVENT_CLASS(session_seqnum_evt,
-	TP_PROTO(const u8 *name, u32 ns, u32 nr),
-	TP_ARGS(name, ns, nr),
+	TP_PROTO(u32 tid, u32 sid, u32 ns, u32 nr),
+	TP_ARGS(tid, sid, ns, nr),
 	TP_STRUCT__entry(
 		__array(char, name, L2TP_SESSION_NAME_MAX)
 		__field(u32, ns)
 		__field(u32, nr)
 	),
 	TP_fast_assign(
-		memcpy(__entry->name, name, L2TP_SESSION_NAME_MAX);
+		assign_name(__entry->name, "sess %u/%u", tid, sid);
 		__entry->ns = ns;
 		__entry->nr = nr;
 	),
@@ -164,18 +171,18 @@ DECLARE_EVENT_CLASS(session_seqnum_evt,
 );
 
 DEFINE_EVENT(session_seqnum_evt, session_seqnum_update,
-	TP_PROTO(const u8 *name, u32 ns, u32 nr),
-	TP_ARGS(name, ns, nr)
+	TP_PROTO(u32 tid, u32 sid, u32 ns, u32 nr),
+	TP_ARGS(tid, sid, ns, nr)
 );
 
 DEFINE_EVENT(session_seqnum_evt, session_seqnum_reset,
-	TP_PROTO(const u8 *name, u32 ns, u32 nr),
-	TP_ARGS(name, ns, nr)
+	TP_PROTO(u32 tid, u32 sid, u32 ns, u32 nr),
+	TP_ARGS(tid, sid, ns, nr)
 );
 
 DECLARE_EVENT_CLASS(session_pkt_discard_evt,
-	TP_PROTO(const u8 *name, u32 pkt_ns, u32 my_nr, u32 reorder_q_len),
-	TP_ARGS(name, pkt_ns, my_nr, reorder_q_len),
+	TP_PROTO(u32 tid, u32 sid, u32 pkt_ns, u32 my_nr, u32 reorder_q_len),
+	TP_ARGS(tid, sid, pkt_ns, my_nr, reorder_q_len),
 	TP_STRUCT__entry(
 		__array(char, name, L2TP_SESSION_NAME_MAX)
 		__field(u32, pkt_ns)
@@ -183,7 +190,7 @@ DECLARE_EVENT_CLASS(session_pkt_discard_evt,
 		__field(u32, reorder_q_len)
 	),
 	TP_fast_assign(
-		memcpy(__entry->name, name, L2TP_SESSION_NAME_MAX);
+		assign_name(__entry->name, "sess %u/%u", tid, sid);
 		__entry->pkt_ns = pkt_ns;
 		__entry->my_nr = my_nr;
 		__entry->reorder_q_len = reorder_q_len;
@@ -196,18 +203,18 @@ DECLARE_EVENT_CLASS(session_pkt_discard_evt,
 );
 
 DEFINE_EVENT(session_pkt_discard_evt, session_pkt_expired,
-	TP_PROTO(const u8 *name, u32 pkt_ns, u32 my_nr, u32 reorder_q_len),
-	TP_ARGS(name, pkt_ns, my_nr, reorder_q_len)
+	TP_PROTO(u32 tid, u32 sid, u32 pkt_ns, u32 my_nr, u32 reorder_q_len),
+	TP_ARGS(tid, sid, pkt_ns, my_nr, reorder_q_len)
 );
 
 DEFINE_EVENT(session_pkt_discard_evt, session_pkt_outside_rx_window,
-	TP_PROTO(const u8 *name, u32 pkt_ns, u32 my_nr, u32 reorder_q_len),
-	TP_ARGS(name, pkt_ns, my_nr, reorder_q_len)
+	TP_PROTO(u32 tid, u32 sid, u32 pkt_ns, u32 my_nr, u32 reorder_q_len),
+	TP_ARGS(tid, sid, pkt_ns, my_nr, reorder_q_len)
 );
 
 DEFINE_EVENT(session_pkt_discard_evt, session_pkt_oos,
-	TP_PROTO(const u8 *name, u32 pkt_ns, u32 my_nr, u32 reorder_q_len),
-	TP_ARGS(name, pkt_ns, my_nr, reorder_q_len)
+	TP_PROTO(u32 tid, u32 sid, u32 pkt_ns, u32 my_nr, u32 reorder_q_len),
+	TP_ARGS(tid, sid, pkt_ns, my_nr, reorder_q_len)
 );
 
 #endif /* _TRACE_L2TP_H */

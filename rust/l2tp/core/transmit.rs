@@ -70,7 +70,7 @@ impl Session {
         let sequenced = self.is_sequencing() && !skb.is_gso();
         let ns = if sequenced {
             let ns = self.take_ns();
-            trace::session_seqnum_update(self.name().padded(), self.ns(), 0);
+            trace::session_seqnum_update(self.tunnel().id(), self.id(), self.ns(), 0);
             Some(ns)
         } else {
             None

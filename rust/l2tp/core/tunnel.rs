@@ -8,7 +8,7 @@ use crate::{
     name::Name,
     receive::L2tpInUdp,
     registry::{socket_hash, NetState},
-    stats::Statistics,
+    stats::{Count, Statistics},
     trace, Encap, Endpoint, Session, Stats, TunnelConfig,
 };
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -53,11 +53,12 @@ pub struct Tunnel {
     /// User space's descriptor of the socket; negative if the kernel made it.
     fd: c_int,
     pub(crate) statistics: Statistics,
-    id: u32,
+    /// Frames that belong to a session and are invalid.
+    pub(crate) rx_invalid: Count,
+    id: OwnId,
     peer_id: AtomicU32,
     debug: AtomicU32,
     dead: AtomicBool,
-    name: OwnName,
     net: Arc<NetState>,
     /// Held during deletion.
     #[pin]
@@ -89,7 +90,6 @@ impl Tunnel {
         }
         let tunnel = tunnel?;
         trace::register_tunnel(
-            tunnel.name().padded(),
             config.fd(),
             config.id,
             config.peer_id,
@@ -141,18 +141,17 @@ impl Tunnel {
     ) -> impl PinInit<Self, Error> {
         let (net, config) = (net.clone(), *config);
         log::mask_set(config.debug);
-        let name = Name::format(fmt!("tunl {}", config.id));
         try_pin_init!(Self {
             socket,
             version: config.version,
             encap: config.encap,
             fd: config.fd(),
             statistics: Statistics::new()?,
-            id: config.id,
+            rx_invalid: Count::new(),
+            id: OwnId(config.id),
             peer_id: AtomicU32::new(config.peer_id),
             debug: AtomicU32::new(config.debug),
             dead: AtomicBool::new(false),
-            name: OwnName(name),
             net,
             teardown <- new_mutex!(
                 Teardown {
@@ -183,7 +182,7 @@ impl Tunnel {
             return;
         }
         teardown.done = true;
-        trace::delete_tunnel(this.name().padded());
+        trace::delete_tunnel(this.id());
         this.sessions.lock().open = false;
         log!(this, Control, info, "{}: closing all sessions...\n");
         while let Some(session) = this.next_session(0) {
@@ -210,7 +209,7 @@ impl Tunnel {
     /// Our connection id.
     #[inline]
     pub fn id(&self) -> u32 {
-        self.id
+        self.id.0
     }
 
     /// The peer's connection id.
@@ -250,8 +249,8 @@ impl Tunnel {
     }
 
     /// `tunl <id>`.
-    pub fn name(&self) -> &Name<20> {
-        &self.name.0
+    pub fn name(&self) -> Name<20> {
+        Name::format(fmt!("tunl {}", self.id()))
     }
 
     /// Mask of `L2TP_MSG_*`.
@@ -267,7 +266,10 @@ impl Tunnel {
 
     /// Statistics: the sum of all sessions that the tunnel has and had.
     pub fn stats(&self) -> Stats {
-        self.statistics.read()
+        Stats {
+            rx_invalid: self.rx_invalid.get(),
+            ..self.statistics.read()
+        }
     }
 
     /// The socket.
@@ -327,12 +329,12 @@ impl Tunnel {
     }
 }
 
-/// The name of a tunnel, whose end the trace event tells.
-struct OwnName(Name<20>);
+/// The id that a tunnel is named after. Its end is the tunnel's, which a trace event tells.
+struct OwnId(u32);
 
-impl Drop for OwnName {
+impl Drop for OwnId {
     fn drop(&mut self) {
-        trace::free_tunnel(self.0.padded());
+        trace::free_tunnel(self.0);
     }
 }
 

@@ -161,10 +161,10 @@ pub(crate) fn session(session: &Shared<Session>, m: &SeqFile) {
     );
     for (label, cookie) in [
         ("cookie", session.cookie()),
-        ("peer cookie", session.peer_cookie()),
+        ("peer cookie", *session.peer_cookie()),
     ] {
         if !cookie.is_empty() {
-            seq_print!(m, "   {} {}\n", label, Hex(cookie));
+            seq_print!(m, "   {} {}\n", label, Hex(&cookie));
         }
     }
     let stats = session.stats();

@@ -83,7 +83,7 @@ pub(crate) fn session(m: &mut AttributeWriter<'_>, session: &Session) -> Result 
     m.put_u32(attr::DEBUG, session.debug())?;
     m.put_u16(attr::PW_TYPE, session.pw_type().0)?;
     string(m, attr::IFNAME, session.ifname().as_bytes())?;
-    cookie(m, attr::COOKIE, session.cookie())?;
+    cookie(m, attr::COOKIE, &session.cookie())?;
     cookie(m, attr::PEER_COOKIE, session.peer_cookie())?;
     m.put_u8(attr::RECV_SEQ, u8::from(session.recv_seq()))?;
     m.put_u8(attr::SEND_SEQ, u8::from(session.send_seq()))?;

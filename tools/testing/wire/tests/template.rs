@@ -104,8 +104,10 @@ fn v3_every_layout() {
 
                 let template = HeaderTemplate::v3_ip(id, &cookie, l2);
                 assert_eq!(written(&template, ns), ip, "{len} {l2:?} {ns:?}");
+                assert_eq!(template.cookie(4), cookie);
                 let template = HeaderTemplate::v3_udp(id, &cookie, l2);
                 assert_eq!(written(&template, ns), udp, "{len} {l2:?} {ns:?}");
+                assert_eq!(template.cookie(8), cookie);
             }
         }
     }
