@@ -35,7 +35,7 @@ help:
 #:
 #: Variables
 #:   KDIR=<dir>         modules, install: build against this Rust-enabled kernel build tree, with this machine's tools
-#:   LLVM=1|-19         with KDIR, for a kernel built with LLVM
+#:   LLVM=1|-19         with KDIR, for a kernel built with LLVM: which one (default: the one it was built with)
 #:   IMPL=c             demo, shell, test: the kernel's own C modules instead of the Rust ones
 #:   KERNEL=<version>   another stock kernel of tools/build/kernels; KERNEL=debug: the kernel of test-debug
 #:   L2TP_CACHE=<dir>   where the cache is (default ~/.cache/l2tp-rust; about 10 GB while it is made)
