@@ -15,7 +15,7 @@ help:
 #:
 #:   make demo          boot a stock kernel in a VM and carry traffic through the Rust modules (ENCAP=udp|udp6|ip|ip6)
 #:   make demo-ppp      the same for an L2TPv2 call: two xl2tpd daemons, pppd, ppp devices
-#:   make test          host tests, lint, then all tests in the VM (TESTS="name..." for some of them)
+#:   make test          host tests, lint, then all tests in the VM, and a few on the other kernels (TESTS="name..." for some)
 #:   make conformance   OPS=n random operations of SEED=n on the C modules and on ours, compared (a million, of the clock)
 #:   make test-debug    the VM tests on a kernel with KASAN, lockdep, kmemleak and more (hours; TESTS works as well)
 #:   make report        one table of what the last runs have shown
