@@ -19,7 +19,7 @@ help:
 #:   make conformance   OPS=n random operations of SEED=n on the C modules and on ours, compared (a million, of the clock)
 #:   make test-debug    the VM tests on a kernel with KASAN, lockdep, kmemleak and more (hours; TESTS works as well)
 #:   make report        one table of what the last runs have shown
-#:   make bench         C and Rust modules measured in turn (BENCH="packets tcp control" or some of them)
+#:   make bench         C and Rust modules measured in turn (BENCH="packets tcp..." for some of the workloads)
 #:   make shell         an interactive VM with the modules loaded
 #:
 #:   make setup         prepare build root, kernel build tree and VM in the cache; the others do it when needed

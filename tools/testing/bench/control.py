@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Workloads of the control plane: how long making, listing and ending many tunnels and sessions takes, in seconds."""
+"""Workloads of the control plane: how long making, listing and ending many tunnels and sessions takes, in seconds; and memory."""
+import os
 import time
 
 from lib import l2tp, netns
@@ -36,28 +37,36 @@ def tunnels(count):
             for n in range(1, count + 1):
                 nl.tunnel_delete(n)
             tunnels_gone(nl)
-        out["create tunnels"] = timed(make)
-        out["list tunnels"] = timed(lambda: check(len(nl.tunnels()), count))
-        out["delete tunnels"] = timed(end)
+        out["create"] = timed(make)
+        out["list"] = timed(lambda: check(len(nl.tunnels()), count))
+        out["delete"] = timed(end)
     return out
 
 
-def sessions(count, in_tunnels=1):
-    """Sessions with devices, in few or many tunnels."""
+def sessions(count, in_tunnels=1, idle_tunnels=0, pw=l2tp.PW_PPP, find=100):
+    """Sessions in few or many tunnels, maybe besides tunnels without sessions."""
     out = {}
+    names = (lambda n: {"ifname": f"x{n}"}) if pw == l2tp.PW_ETH else lambda n: {}
     with namespace() as space, l2tp.L2tp(netns=space) as nl:
-        for n in range(1, in_tunnels + 1):
+        for n in range(1, in_tunnels + idle_tunnels + 1):
             nl.tunnel_create(n, n, local="127.0.0.1", remote="127.0.0.1", sport=1024 + n, dport=1024)
 
         def make():
             for n in range(1, count + 1):
-                nl.session_create(n % in_tunnels + 1, n, n)
-        out["create sessions"] = timed(make)
-        out["list sessions"] = timed(lambda: check(len(nl.sessions()), count))
-        out["find a session"] = timed(lambda: [nl.session_get(n % in_tunnels + 1, n) for n in range(1, min(count, 100) + 1)])
+                nl.session_create(n % in_tunnels + 1, n, n, pw=pw, **names(n))
+
+        def end():
+            if pw == l2tp.PW_ETH:
+                nl.tunnel_delete(1)
+                return only_lo(space)
+            for n in range(1, count + 1):
+                nl.session_delete(n % in_tunnels + 1, n)
+            netns.wait_for(lambda: not nl.sessions(), 300, "the sessions' end", step=0.001)
+        out["create"] = timed(make)
+        out["list"] = timed(lambda: check(len(nl.sessions()), count))
+        out["find one"] = timed(lambda: [nl.session_get(n % in_tunnels + 1, n) for n in range(1, min(count, find) + 1)])
         if in_tunnels == 1:
-            # The namespace still has a device that is not ours.
-            out["delete a tunnel with sessions"] = timed(lambda: (nl.tunnel_delete(1), only_lo(space)))
+            out["delete a tunnel with all" if pw == l2tp.PW_ETH else "delete"] = timed(end)
     return out
 
 
@@ -67,7 +76,7 @@ def exit_namespace(count):
     with l2tp.L2tp(netns=space) as nl:
         nl.tunnel_create(1, 1, local="127.0.0.1", remote="127.0.0.1", sport=1025, dport=1024)
         for n in range(1, count + 1):
-            nl.session_create(1, n, n)
+            nl.session_create(1, n, n, ifname=f"x{n}")
     # A veth whose other end is elsewhere shows when the namespace's devices are gone.
     netns.sh(f"ip link add bench0 type veth peer name bench1 netns {space.name}")
     start = time.monotonic()
@@ -88,3 +97,53 @@ def check(got, want):
     """A number is what it must be."""
     if got != want:
         raise RuntimeError(f"{got} instead of {want}")
+
+
+def control(args):
+    """Tunnels and sessions without devices: all of it is the drivers' own work."""
+    few = min(args.sizes)
+    each = [(f"{n} tunnels", lambda n=n: {"": tunnels(n)}) for n in args.sizes]
+    each += [(f"{n} sessions", lambda n=n: {"": sessions(n)}) for n in args.sizes]
+    # Where the number of sessions stays the same: what do other tunnels cost?
+    for n in sorted({1, few // 10 or 1, few, max(args.sizes)}):
+        each.append((f"{few} sessions beside {n} tunnels", lambda n=n: {"": one("list", sessions(few, 1, n))}))
+        if n <= few:
+            each.append((f"{few} sessions in {n} tunnels", lambda n=n: {"": one("list", sessions(few, n))}))
+    return {"each": each}
+
+
+def one(name, measures):
+    """One of the measures."""
+    return {name: measures[name]}
+
+
+def devices(args):
+    """Sessions with network devices, and namespaces with them that end."""
+    each = []
+    for n in args.devices:
+        each.append((f"{n} devices", lambda n=n: {"": sessions(n, pw=l2tp.PW_ETH)}))
+        each.append((f"namespace with {n} devices", lambda n=n: {"": exit_namespace(n)}))
+    return {"each": each}
+
+
+def in_use():
+    """Bytes of slab and per-CPU memory in use."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        fields = {line.split(":")[0]: int(line.split()[1]) for line in file}
+    return 1024 * (fields["Slab"] + fields["Percpu"])
+
+
+def memory(args):
+    """Bytes of slab and per-CPU memory that an idle session without a device takes."""
+    count = args.count or 8000
+
+    def bytes_each():
+        with namespace() as space, l2tp.L2tp(netns=space) as nl:
+            nl.tunnel_create(1, 2, local="127.0.0.1", remote="127.0.0.1", sport=5000, dport=5001)
+            for sid in range(1, 1001):
+                nl.session_create(1, sid, sid, pw=l2tp.PW_PPP)
+            before = in_use()
+            for sid in range(1001, 1001 + count):
+                nl.session_create(1, sid, sid, pw=l2tp.PW_PPP)
+            return {"": {"memory": (in_use() - before) / count}}
+    return {"each": [(f"idle session, {os.cpu_count()} CPUs", bytes_each)]}

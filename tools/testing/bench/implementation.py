@@ -14,6 +14,15 @@ def run(*words, **kwargs):
     return subprocess.run(words, check=True, text=True, stdout=subprocess.PIPE, **kwargs).stdout
 
 
+def quiet():
+    """The machine does nothing of its own accord that it can leave."""
+    try:
+        with open("/sys/kernel/mm/transparent_hugepage/enabled", "w", encoding="ascii") as file:
+            file.write("never")
+    except FileNotFoundError:
+        pass
+
+
 def files(impl):
     """The module files of an implementation, by module; empty if it is not there."""
     where = {"c": f"/lib/modules/{RELEASE}/kernel/net/l2tp", "rust": f"/lib/modules/{RELEASE}/updates"}[impl]
@@ -34,7 +43,7 @@ def unload():
 def use(impl, modules):
     """Load the modules of an implementation, and no others."""
     unload()
-    run("modprobe", "-a", "udp_tunnel", "ip6_udp_tunnel", "veth")
+    run("modprobe", "-a", "udp_tunnel", "ip6_udp_tunnel", "veth", *(["pppox"] if "l2tp_ppp" in modules else []))
     paths = files(impl)
     for name in [name for name in ALL if name in modules]:
         run("insmod", paths[name])
