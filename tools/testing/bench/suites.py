@@ -2,6 +2,8 @@
 """Which workloads there are. A suite is {"each": workloads of C and of Rust, "kernel": what is measured once, to compare with}; a
 workload is a name and a function that gives {cell: {measure: value}}.
 """
+import time
+
 import control
 import sequences
 import traffic
@@ -101,6 +103,7 @@ def parallel(args):
                 source.prepare(count, cpus)
                 before = sink.arrived()
                 source.write("pgctrl", "start")
+                time.sleep(0.2)
                 if sink.arrived() - before < count * cpus:
                     raise RuntimeError(f"{sink.arrived() - before} of {count * cpus} packets arrived")
                 names = [device] if cpus == 1 else [f"{device}@{cpu}" for cpu in range(cpus)]

@@ -37,6 +37,7 @@ def main():
     both = ("transmit", "receive")
     each("instructions of a packet", suite["packets"], both, 0.75)
     each("nanoseconds of a packet", suite["native"], both, 0.70, lambda cell: not cell.startswith("routed"))
+    each("forwarding, nanoseconds", suite["native"], ("transmit",), 0.60, lambda cell: cell.startswith("routed"))
     for (cell, measure), found in suite["tcp"].items():
         if cell == "udp" and found.ratio():
             value, low, high = found.ratio()

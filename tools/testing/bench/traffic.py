@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Packets for the workloads: beds of namespaces and tunnels, pktgen as source, a counting and dropping filter as sink."""
 import random
+import re
 import socket
 import threading
 import time
@@ -20,7 +21,7 @@ def set_up(space, device, *addresses):
 
 def mac(space, device):
     """A device's MAC address."""
-    return space.run(f"cat /sys/class/net/{device}/address").stdout.strip()
+    return re.search(r"link/ether (\S+)", space.ip(f"link show dev {device}").stdout)[1]
 
 
 class Sink:
@@ -28,17 +29,21 @@ class Sink:
 
     def __init__(self, space, device):
         self.space, self.device = space, device
-        space.run(f"tc qdisc add dev {device} clsact")
-        space.run(f"tc filter add dev {device} ingress pref 1 matchall action drop")
+        self._tc("-batch -", input=f"qdisc add dev {device} clsact\n"
+                 f"filter add dev {device} ingress pref 1 matchall action drop\n")
+
+    def _tc(self, words, **kwargs):
+        """Many are run, and each process costs as much as thousands of packets: none only enters the namespace."""
+        with self.space.enter():
+            return netns.sh(f"tc {words}", **kwargs).stdout
 
     def arrived(self):
         """How many so far."""
-        shown = self.space.run(f"tc -s filter show dev {self.device} ingress").stdout
-        return int(shown.split("Sent")[1].split()[2])
+        return int(self._tc(f"-s filter show dev {self.device} ingress").split("Sent")[1].split()[2])
 
     def close(self):
         """The device is as before."""
-        self.space.run(f"tc qdisc del dev {self.device} clsact")
+        self._tc(f"qdisc del dev {self.device} clsact")
 
     def __enter__(self):
         return self
