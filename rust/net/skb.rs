@@ -171,6 +171,8 @@ impl SkBuff {
         // while `self` is borrowed: all functions that could change them take `&mut self`.
         unsafe {
             let linear = (*skb).len.wrapping_sub((*skb).data_len) as usize;
+            // The compiler does not conclude it from the reference, and would look where `None` is told from it.
+            core::hint::assert_unchecked(!(*skb).data.is_null());
             core::slice::from_raw_parts((*skb).data, linear)
         }
     }
@@ -195,6 +197,8 @@ impl SkBuff {
             if N > self.data().len() && !pull_tail(skb, N) {
                 return None;
             }
+            // See `data()`.
+            core::hint::assert_unchecked(!(*skb).data.is_null());
             Some(&*(*skb).data.cast())
         }
     }
@@ -205,13 +209,24 @@ impl SkBuff {
         if len > self.data().len() {
             return false;
         }
+        // SAFETY: So many bytes are in the linear area.
+        unsafe { self.pull_unchecked(len) };
+        true
+    }
+
+    /// The same for who knows that they are.
+    ///
+    /// # Safety
+    ///
+    /// The first `len` bytes must be in the linear area.
+    #[inline]
+    pub(crate) unsafe fn pull_unchecked(&mut self, len: usize) {
         // SAFETY: The buffer is valid, and `len` bytes are in its linear area. CAST: At most the packet's length.
         unsafe {
             let skb = self.ptr.as_ptr();
             (*skb).len = (*skb).len.wrapping_sub(len as u32);
             (*skb).data = (*skb).data.add(len);
         }
-        true
     }
 
     /// Bytes that can be pushed in front of the data.

@@ -71,11 +71,8 @@ impl<E: Encapsulation> Adapter<E> {
         let ns = unsafe { Namespace::from_raw(c::sock_net(sk)) };
         // SAFETY: The UDP layer owns the only reference to the packet and lends it to us.
         let mut skb = unsafe { SkBuff::from_raw(skb) };
-        // The UDP layer has pulled and checked its header.
-        if !skb.pull(HEADER_LEN) {
-            let _ = skb.into_raw();
-            return 1;
-        }
+        // SAFETY: The UDP layer has read its header, and for that made sure that it is in the linear area.
+        unsafe { skb.pull_unchecked(HEADER_LEN) };
         // SAFETY: The UDP receive path runs in softirq context, or with bottom halves disabled.
         let softirq = unsafe { Softirq::assume() };
         match E::receive(ns, sk as usize, skb, softirq) {

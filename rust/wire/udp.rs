@@ -23,8 +23,9 @@ pub enum Frame {
 /// as version 3.
 #[inline]
 pub fn classify(first: &[u8; MIN_UDP_FRAME]) -> Frame {
-    let [flags_high, flags_low, ..] = *first;
-    let bits = u16::from_be_bytes([flags_high, flags_low]);
+    // Both bytes at once: the compiler reads one by one what is named one by one.
+    let [flags @ .., _, _, _, _, _, _, _, _, _, _, _, _] = first;
+    let bits = u16::from_be_bytes(*flags);
 
     if bits & flags::TYPE != 0 {
         Frame::Control
