@@ -21,6 +21,14 @@ __net_helper int net_helper_skb_cow_head(struct sk_buff *skb, unsigned int headr
 	return skb_cow_head(skb, headroom);
 }
 
+#ifndef CONFIG_TRACEPOINTS
+/* Elsewhere it is a function. */
+__net_helper void net_helper_consume_skb(struct sk_buff *skb)
+{
+	consume_skb(skb);
+}
+#endif
+
 __net_helper void net_helper_nf_reset_ct(struct sk_buff *skb)
 {
 	nf_reset_ct(skb);
