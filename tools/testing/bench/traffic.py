@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Packets for the workloads: beds of namespaces and tunnels, pktgen as source, a counting and dropping filter as sink."""
+import errno
 import random
 import re
 import socket
@@ -57,23 +58,43 @@ class Source:
 
     def __init__(self, space, device, to, size=60, dst=FAR):
         self.space, self.device, self.to, self.size, self.dst = space, device, to, size, dst
+        self.count = 0
 
     def send(self, count):
         """Nanoseconds of each packet, until the last has gone as far as it goes."""
         self.prepare(count)
+        return self.start(count)
+
+    def start(self, count=None):
+        """The same once it is prepared; with a count, for another number of packets."""
+        if count:
+            self.count = count
+            self.write(self.device, f"count {count}")
         self.write("pgctrl", "start")
-        return self.result(self.device) * 1000 / count
+        return self.result(self.device) * 1000 / self.count
 
     def prepare(self, count, threads=1):
         """Everything but the start; with several CPUs, each sends `count`."""
+        self.count = count
         for cpu in range(threads):
             self.write(f"kpktgend_{cpu}", "rem_device_all")
         for cpu in range(threads):
             name = self.device if threads == 1 else f"{self.device}@{cpu}"
-            self.write(f"kpktgend_{cpu}", f"add_device {name}")
+            self._add(cpu, name)
             # A driver that writes into the packet must have it for itself.
             self.write(name, f"count {count}", f"pkt_size {self.size}", "delay 0", "clone_skb 0", "flag !SHARED",
                        f"dst_mac {self.to}", f"dst {self.dst}", "queue_map_min 0", "queue_map_max 0")
+
+    def _add(self, cpu, name):
+        """pktgen's thread removes the device of before in its own time."""
+        for _ in range(100):
+            try:
+                return self.write(f"kpktgend_{cpu}", f"add_device {name}")
+            except OSError as error:
+                if error.errno != errno.EBUSY:
+                    raise
+                time.sleep(0.05)
+        raise TimeoutError(f"pktgen does not take {name}")
 
     def write(self, name, *lines):
         """Commands to one of pktgen's files."""
@@ -99,7 +120,7 @@ def measured(source, sink, count, slices=1):
     """
     source.send(count // 10 + 10)
     before = sink.arrived()
-    spent = [source.send(count) for _ in range(slices)]
+    spent = [source.start(count) for _ in range(slices)]
     arrived = sink.arrived() - before
     # Some other packet may have come, but none of ours may be missing.
     if not count * slices <= arrived <= count * slices + 20:
