@@ -37,7 +37,7 @@ def total(directory, seconds):
             result = json.load(file)
         seed = result["seed"]
         listed.update(result["listed"])
-        sums.update({k: result[k] for k in ("episodes", "compared", "skipped", "mutated", "failed")})
+        sums.update({k: result[k] for k in ("episodes", "compared", "skipped", "mutated", "syz", "failed")})
     result = {"seed": seed, "seconds": seconds, "listed": listed, **sums}
     with open(os.path.join(directory, "../sum"), "w", encoding="ascii") as file:
         json.dump(result, file)
@@ -76,22 +76,21 @@ def main():
 
 def generated(directory, seed, operations, first, ours, theirs):
     """Compares the transcripts of a generated program."""
-    comparison, row, episodes, failed, mutated = compare.Comparison(), 1, 0, None, 0
+    comparison, row, episodes, failed, kinds = compare.Comparison(), 1, 0, None, collections.Counter()
     for number, kind, lines, head in generate.program_lines(seed, first, operations):
         before, compared = len(comparison.failures), comparison.compared
         comparison.episode(number, lines, row, head, ours, theirs)
         if len(comparison.failures) > before and failed is None:
             at = comparison.failures[-1][1] - row
             failed = {"episode": number, "head": lines[:head], "lines": lines[head:at + 1]}
-        if kind == "mutation":
-            mutated += comparison.compared - compared
+        kinds[kind] += comparison.compared - compared
         row += len(lines)
         episodes += 1
     for failure in comparison.failures[:5]:
         show(failure)
     with open(os.path.join(directory, "result"), "w", encoding="ascii") as file:
-        json.dump({"seed": seed, "episodes": episodes, "compared": comparison.compared, "skipped": comparison.skipped, "mutated": mutated,
-                   "listed": comparison.listed, "failed": len(comparison.failures)}, file)
+        json.dump({"seed": seed, "episodes": episodes, "compared": comparison.compared, "skipped": comparison.skipped, "mutated": kinds["mutation"],
+                   "syz": kinds["syz"], "listed": comparison.listed, "failed": len(comparison.failures)}, file)
     if failed:
         with open(os.path.join(directory, "failed"), "w", encoding="ascii") as file:
             json.dump(failed, file)

@@ -147,6 +147,8 @@ def listed(op, ours, theirs, history):
         # Ours tells which attribute is refused or missing where theirs tells nothing.
         if all(a == b or more_extack(a, b) for a, b in zip(ours, theirs)):
             return Finding("extended acknowledgement", False)
+    if op.startswith("frame ") and ours == ["ENOMEM"] and len(theirs) == 1 and theirs[0].isdigit():
+        return Finding("packet that cannot be split", False)
     if re.match(r"get \d+ 273 1 ", op) and ours[0].split()[:2] == theirs[0].split()[:2]:
         return Finding("debug mask", False)
     if NEGATIVE_FD.match(theirs[0]) and re.sub(NEGATIVE_FD, r"\1ffffffff", theirs[0]) == ours[0]:

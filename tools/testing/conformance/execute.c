@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * execute <program>: performs the operations of a program, one per line, and writes down all that can be seen of each: result,
- * errno, answers, notifications, frames. It judges nothing. operations.py says what the operations are.
+ * errno, answers, notifications, frames. It judges nothing; program.py and the files that it names make the operations.
+ *
+ * execute --collide <processes> <program>: what follows a line "collide" is performed by several processes at the same time, each
+ * beginning elsewhere, with descriptors and namespace in common, and now and then with an allocation that fails. Nothing of it is
+ * written down but how many operations that were, and what does not come to an end.
  *
  * A descriptor is known by its number, 100 and above, which the program chooses: it can then be part of a message.
  */
@@ -11,6 +15,7 @@
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 #include <linux/perf_event.h>
+#include <net/if.h>
 #include <netpacket/packet.h>
 #include <poll.h>
 #include <sched.h>
@@ -27,8 +32,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "execute.h"
+
 #define FIRST 100
 #define LAST 163
+#define VNET 10 /* bytes of struct virtio_net_hdr in front of each frame of the wire */
 #define SHOWN 400 /* bytes of which all are written down */
 #define L2TP_TUNNEL_DELETE 2
 #define L2TP_TUNNEL_GET 4
@@ -39,10 +47,11 @@ static char kind[LAST + 1]; /* 0: closed, 'n' notifications, 'w' wire, 'p' packe
 static unsigned int quiet[LAST + 1]; /* interface that a packet socket does not report */
 static uint16_t family;
 static uint32_t group;
+int unending;
 static uint8_t buffer[1 << 18], bytes[3][1 << 17];
 static char text[1 << 18];
 
-static void die(const char *what)
+void die(const char *what)
 {
 	fprintf(stderr, "execute: %s: %m\n", what);
 	exit(2);
@@ -103,11 +112,12 @@ static long number(const char *from)
 	return strtol(from, NULL, 0);
 }
 
+/* The last one is never open: it stands for those that the program cannot have. */
 static int slot(const char *from)
 {
 	long fd = number(from);
 
-	return fd >= FIRST && fd <= LAST ? fd : FIRST;
+	return fd >= FIRST && fd < LAST ? fd : LAST;
 }
 
 /* ---- deletions that are on their way ------------------------------------------------------------------------------------------ */
@@ -169,6 +179,7 @@ static void settle(void)
 			if (time(NULL) > end) {
 				printf(" unsettled %s %lld\n", events[2 * what], (long long)pending);
 				base[what] += pending;
+				unending++;
 				break;
 			}
 			nanosleep(&pause, NULL);
@@ -186,6 +197,11 @@ static ssize_t nl_send(int fd, uint16_t type, uint16_t flags, const uint8_t *bod
 				   .nlmsg_type = type == PLACEHOLDER ? family : type };
 	memcpy(NLMSG_DATA(head), body, length);
 	return send(fd, buffer, head->nlmsg_len, 0);
+}
+
+static bool is_end(int error)
+{
+	return error == EAGAIN || error == EBADF || error == ENOTSOCK;
 }
 
 /* Messages of one datagram, without sequence numbers, ports and what an error repeats of its request (see NETLINK_CAP_ACK). */
@@ -217,7 +233,7 @@ static void nl_receive(const char *word, int fd)
 {
 	ssize_t length;
 
-	while ((length = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT | MSG_TRUNC)) >= 0 || errno != EAGAIN) {
+	while ((length = recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT | MSG_TRUNC)) >= 0 || !is_end(errno)) {
 		if (length < 0)
 			printf(" %s %s\n", word, strerrorname_np(errno));
 		else
@@ -307,7 +323,7 @@ static long adopt(int fd, int wanted)
 }
 
 /* A new namespace. The tunnels of the old one are deleted before, or with it. */
-static void begin(const char *how)
+void begin(const char *how)
 {
 	int64_t before = happened(1), left;
 	time_t limit = time(NULL) + 60;
@@ -323,6 +339,7 @@ static void begin(const char *how)
 	while (happened(1) < before + left) {
 		if (time(NULL) > limit) {
 			printf(" %lld tunnels outlive their namespace\n", (long long)(before + left - happened(1)));
+			unending++;
 			break;
 		}
 		usleep(1000);
@@ -361,6 +378,16 @@ static long transmit(int fd, int flags, const char *data, const char *name, cons
 	message.msg_controllen = unhex(2, control);
 	message.msg_control = message.msg_controllen ? bytes[2] : NULL;
 	return sendmsg(fd, &message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* A frame through a device, with a struct virtio_net_hdr that says what is left to those below: see PACKET_VNET_HDR. */
+static long send_frame(int fd, const char *device, const char *header, const char *data)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = if_nametoindex(device) };
+	struct iovec vector[2] = { { bytes[0], unhex(0, header) }, { bytes[1], unhex(1, data) } };
+	struct msghdr message = { .msg_name = &to, .msg_namelen = sizeof(to), .msg_iov = vector, .msg_iovlen = 2 };
+
+	return sendmsg(fd, &message, MSG_DONTWAIT);
 }
 
 /* Everything that waits in ordinary descriptors, of each up to its end or first error. */
@@ -495,7 +522,7 @@ static void *pointer(int which, const char *from, size_t *length, const char *cl
 	return *from == '0' && !from[1] ? NULL : bytes[which];
 }
 
-static void perform(int count, char **word)
+void perform(int count, char **word)
 {
 	const char *op = word[0];
 	int fd = count > 1 ? slot(word[1]) : 0;
@@ -511,6 +538,8 @@ static void perform(int count, char **word)
 		return;
 	} else if (IS("send", 5)) {
 		result(transmit(fd, number(word[2]), word[3], word[4], word[5]));
+	} else if (IS("frame", 4)) {
+		result(send_frame(fd, word[2], word[3], word[4]));
 	} else if (IS("recv", 4)) {
 		receive(fd, number(word[2]), number(word[3]), number(word[4]));
 	} else if (IS("write", 2)) {
@@ -567,6 +596,8 @@ static void perform(int count, char **word)
 		result(await_file(word[1], word[2]));
 	} else if (IS("put", 2)) {
 		result(put_file(word[1], word[2]));
+	} else if (IS("collide", 0)) {
+		result(0);
 	} else if (IS("netns", 1)) {
 		result(adopt(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd));
 		kind[fd] = 'i';
@@ -590,11 +621,11 @@ static void show_wire(int fd)
 {
 	ssize_t length;
 
-	while ((length = read(fd, buffer, sizeof(buffer))) > 0) {
-		if (buffer[0] & 1)
+	while ((length = read(fd, buffer, sizeof(buffer))) > VNET) {
+		if (buffer[VNET] & 1)
 			continue; /* multicast: the namespace's own business */
 		fputs(" wire", stdout);
-		hex(buffer, length);
+		hex(buffer + VNET, length - VNET);
 		putchar('\n');
 	}
 }
@@ -605,7 +636,7 @@ static void show_packets(int fd)
 	socklen_t size = sizeof(from);
 	ssize_t length;
 
-	while ((length = recvfrom(fd, buffer, sizeof(buffer), MSG_DONTWAIT | MSG_TRUNC, (void *)&from, &size)) >= 0 || errno != EAGAIN) {
+	while ((length = recvfrom(fd, buffer, sizeof(buffer), MSG_DONTWAIT | MSG_TRUNC, (void *)&from, &size)) >= 0 || !is_end(errno)) {
 		if (length >= 0 && (unsigned int)from.sll_ifindex != quiet[fd]) {
 			printf(" device %d %d", from.sll_ifindex, from.sll_pkttype);
 			hex(buffer, length < (ssize_t)sizeof(buffer) ? length : (ssize_t)sizeof(buffer));
@@ -639,6 +670,32 @@ static void meanwhile(void)
 	}
 }
 
+/* Takes every descriptor for open: closing one that is not does no harm. */
+void all_open(void)
+{
+	memset(kind + FIRST, '+', LAST - FIRST + 1);
+}
+
+/* ---- main --------------------------------------------------------------------------------------------------------------------- */
+
+int split(char *line, char **word)
+{
+	int count = 0;
+
+	line[strcspn(line, "#\n")] = 0;
+	while (count < WORDS && (word[count] = strsep(&line, " ")))
+		count += *word[count] != 0;
+	return count;
+}
+
+/* What is interrupted goes on with the next operation. */
+void alarm_every(int seconds)
+{
+	const struct itimerval interval = { { seconds, 0 }, { seconds, 0 } };
+
+	setitimer(ITIMER_REAL, &interval, NULL);
+}
+
 static void interrupted(int signal)
 {
 	(void)signal;
@@ -647,27 +704,25 @@ static void interrupted(int signal)
 int main(int argc, char **argv)
 {
 	const struct sigaction action = { .sa_handler = interrupted };
-	const struct itimerval interval = { { 20, 0 }, { 20, 0 } };
-	char *line = NULL, *word[8];
-	size_t room = 0;
+	bool collides = argc == 4 && !strcmp(argv[1], "--collide");
+	FILE *program = argc == 2 || collides ? fopen(argv[argc - 1], "re") : NULL;
+	char *line = NULL, *word[WORDS];
 	unsigned long row = 0;
-	FILE *program = argc == 2 ? fopen(argv[1], "re") : NULL;
+	size_t room = 0;
+	int count;
 
 	if (!program)
-		die("usage: execute <program>");
+		die("usage: execute [--collide <processes>] <program>");
 	setvbuf(stdout, NULL, _IOFBF, 1 << 20);
 	sigaction(SIGALRM, &action, NULL); /* whatever blocks, does so for some time only */
-	setitimer(ITIMER_REAL, &interval, NULL);
+	alarm_every(20);
 	find_family();
 	count_events();
+	if (collides)
+		return collide_program(program, atoi(argv[2]));
 	while (getline(&line, &room, program) > 0) {
-		int count = 0;
-		char *rest = line;
-
 		row++;
-		line[strcspn(line, "#\n")] = 0;
-		while (count < 8 && (word[count] = strsep(&rest, " ")))
-			count += *word[count] != 0;
+		count = split(line, word);
 		if (!count)
 			continue;
 		printf("%lu ", row);

@@ -2,8 +2,9 @@
 """Operations: frames from the wire and through devices, of every shape; what files show; devices and namespaces."""
 import struct
 
+import gso
 import netlink
-from program import (FAR, FAR6, FAR_MAC, IFLA_ADDRESS, IFLA_MTU, IFLA_NET_NS_FD, IFF_UP, L, LOCAL, LOCAL6, MAC, OUT, PORT_RANGE, SPACES, TAP, UDP,
+from program import (FAR, FAR6, FAR_MAC, IFLA_ADDRESS, IFLA_MTU, IFLA_NET_NS_FD, IFF_UP, L, LOCAL, LOCAL6, MAC, OUT, PORT_RANGE, SPACES, UDP,
                      genl, ifname, text, wire)
 
 RESERVED = (0x2000, 0x1000, 0x0400, 0x0080, 0x0040, 0x0020, 0x0010)
@@ -107,16 +108,19 @@ def arrive(e):
         sport, dport = tunnel.get("dport", 4000), tunnel.get("sport", 4000)
         if e.chance(0.03):
             sport = e.pick(netlink.PORTS)
+        if 0 < len(data) < 3000 and e.chance(0.04):
+            return gso.datagrams(e, far, near, sport, dport, data, (MAC, FAR_MAC))
         data = wire.udp(far, near, sport, dport, data, "bad" if e.chance(0.01) else "zero" if e.chance(0.1) else "good")
     if e.chance(0.06) and family == 4 and len(data) > 16:
         # In two parts, so that the headers are not where the driver would like to have them.
         cut = min(8 * e.random.randrange(1, 5), (len(data) - 1) // 8 * 8)
         for frame in wire.v4_fragments(MAC, FAR_MAC, far, near, proto, data, [cut], ident=e.random.randrange(1, 0xffff)):
-            e.add("write", TAP, text(frame))
+            e.arrive(frame)
     else:
-        e.add("write", TAP, text(wire.ip_frame(MAC, FAR_MAC, far, near, proto, data)))
+        e.arrive(wire.ip_frame(MAC, FAR_MAC, far, near, proto, data))
     if e.chance(0.5):
         e.add("drain")
+    return None
 
 
 def netlink_control(e, connection):
@@ -157,7 +161,7 @@ def icmp(e):
     kind, code = e.pick(((3, 1), (3, 3), (3, 2), (3, 13), (11, 0), (12, 0)))
     body = struct.pack("!BBHI", kind, code, 0, 0) + about
     body = body[:2] + struct.pack("!H", wire.csum16(body)) + body[4:]
-    e.add("write", TAP, text(wire.ip_frame(MAC, FAR_MAC, tunnel["remote"], tunnel["local"], 1, body)))
+    e.arrive(wire.ip_frame(MAC, FAR_MAC, tunnel["remote"], tunnel["local"], 1, body))
     udp = [fd for fd in UDP if fd in e.open]
     if udp:
         e.add("get", e.pick(udp), 1, 4, 4)                     # SO_ERROR
@@ -173,6 +177,11 @@ def leave(e):
     name = e.pick(have) if have and e.chance(0.98) else e.pick(netlink.NAMES)
     frame = wire.inner(e.random.randrange(1 << 16), e.pick((60, 60, 100, 14, 300, 1400, 1446, 1460)))
     e.add("send", OUT, 0, text(frame), text(struct.pack("=H14s2s", 17, name.encode()[:13], frame[12:14])), "-")
+
+
+def leave_whole(e):
+    """The same with a frame that others are to split or to complete."""
+    gso.leave(e, mutate)
 
 
 def device(e):

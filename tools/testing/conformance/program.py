@@ -5,9 +5,10 @@ An operation is a line of text; execute.c's perform() is the list of them. What 
 
     100  generic netlink        102  tap0, the wire: frames written arrive, frames sent are shown
     101  notifications          103  frames that devices receive are shown        104  sends frames through a device
-    105  rtnetlink              the rest is up to the episode
+    105  rtnetlink              106  sends frames with a struct virtio_net_hdr in front
+                                the rest is up to the episode
 
-tap0 has the addresses LOCAL and LOCAL6 and is not told about neighbours, so that nothing but the traffic under test is on the wire.
+Frames of tap0 have a struct virtio_net_hdr in front, too. tap0 has the addresses LOCAL and LOCAL6 and is not told about neighbours, so that nothing but the traffic under test is on the wire.
 """
 import os
 import random
@@ -19,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../
 
 from lib import abi, genl, l2tp as L, l2tpwire as wire  # the tests' own builders
 
-GENL, NOTES, TAP, FRAMES, OUT, RTNL = range(100, 106)
+GENL, NOTES, TAP, FRAMES, OUT, RTNL, VNET = range(100, 107)
 UDP = range(110, 118)           # sockets that may become tunnels
 L2TPIP = range(118, 124)
 PPPOX = range(124, 134)
@@ -37,6 +38,7 @@ IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_NET_NS_FD = 1, 3, 4, 28
 IFF_UP, IFF_NOARP = 0x1, 0x80
 NLM_F_CREATE = 0x400
 
+NO_OFFLOAD = bytes(10)          # struct virtio_net_hdr of a frame of which nothing is left to others
 PORT_RANGE = ("/proc/sys/net/ipv4/ip_local_port_range", f"{EPHEMERAL}\t{EPHEMERAL}")
 QUIET = (("net/ipv4/icmp_ratelimit", 0), ("net/ipv6/icmp/ratelimit", 0), ("net/ipv4/icmp_msgs_per_sec", 1000000),
          ("net/ipv4/icmp_msgs_burst", 1000000), ("net/ipv6/auto_flowlabels", 0), ("net/ipv6/conf/default/disable_ipv6", 1),
@@ -66,7 +68,7 @@ def address(index, host, prefix):
 def prologue(how="wipe"):
     """The lines that begin an episode."""
     lines = [f"new {how}", f"socket {RTNL} 16 3 0", f"open {TAP} {os.O_RDWR | os.O_NONBLOCK} /dev/net/tun",
-             f"ioctl {TAP} 0x400454ca {text(struct.pack('=16sH22x', b'tap0', 0x1002))}"]
+             f"ioctl {TAP} 0x400454ca {text(struct.pack('=16sH22x', b'tap0', 0x5002))}"]
 
     def rtnl(kind, body):
         lines.append(f"nl {RTNL} {kind} {genl.NLM_F_REQUEST | genl.NLM_F_ACK | NLM_F_CREATE} {text(body)}")
@@ -82,7 +84,7 @@ def prologue(how="wipe"):
     lines += ["put " + " ".join(PORT_RANGE), f"socket {GENL} 16 3 16", f"set {GENL} 270 10 01000000", f"set {GENL} 270 11 01000000",
               f"socket {NOTES} 16 3 16", f"set {NOTES} 270 1 group", f"watch {NOTES} n", f"watch {TAP} w",
               f"socket {FRAMES} 17 3 {socket.htons(3)}", f"set {FRAMES} 263 23 01000000", f"watch {FRAMES} p 2",
-              f"socket {OUT} 17 10 0"]
+              f"socket {OUT} 17 10 0", f"socket {VNET} 17 3 0", f"set {VNET} 263 15 01000000"]
     return lines
 
 
@@ -113,6 +115,10 @@ class Episode:
 
     def link(self, name, *args):
         self.add("nl", RTNL, RTM_NEWLINK, genl.NLM_F_REQUEST | genl.NLM_F_ACK, text(link(name, *args)))
+
+    def arrive(self, frame, offload=NO_OFFLOAD):
+        """A frame comes in from the wire."""
+        self.add("write", TAP, text(offload + frame))
 
     def close(self, fd):
         self.add("close", fd)

@@ -6,14 +6,16 @@ Needs a kernel with CONFIG_FAILSLAB and /proc/self/fail-nth (make test-debug has
 """
 
 import contextlib
+import ctypes
 import errno
 import os
 import socket
+import struct
 
 from lib import faultinject, impl, ktap, l2tp, netns
 from lib import l2tpwire as wire
 from lib.genl import NlError, u8, u64
-from lib.l2tpip import Sock, address, control_message
+from lib.l2tpip import SIOCINQ, SIOCOUTQ, Sock, address, control_message
 from lib.pppox import DEBUG, LNSMODE, RECVSEQ, REORDERTO, SENDSEQ, V2, Channel, Pppox, Unit
 
 if not faultinject.available():
@@ -31,7 +33,7 @@ nl = l2tp.L2tp(netns=ns)
 ENDS = {4: {"local": "127.0.0.1", "remote": "127.0.0.2"}, 6: {"local": "::1", "remote": "::1"}}
 
 
-def operation(name, prepare, act, check, other=()):
+def operation(name, prepare, act, check, other=(), allocates=True):
     """Register a case: prepare() gives an object, act(object) is disturbed, check(object, fault) looks at what is there and undoes
     it. After the sweep, act() has once worked undisturbed. `other` are errnos that the kernel below makes of short memory."""
     def run():
@@ -48,7 +50,7 @@ def operation(name, prepare, act, check, other=()):
             check(thing, fault)
             count += fault.happened
         ktap.diag(f"{count} allocations: {results}")
-        ktap.ok(count, "something was allocated")
+        ktap.ok(count or not allocates, "something was allocated")
     ktap.add(name, run)
 
 
@@ -196,6 +198,30 @@ class Call:
     def connect_session(self):
         self.session.connect(V2(self.udp.fileno(), 1, 11, 2, 12))
 
+    def session_by_netlink(self):
+        """As daemons do that make the session by netlink, and leave the rest to pppd."""
+        nl.session_create(1, 11, 12, pw=l2tp.PW_PPP)
+        return self
+
+    def attached(self):
+        """A ppp device above the session that lets IPv4 pass."""
+        self.attach()
+        self.more[1].pass_through()
+        with ns.enter():
+            netns.sh(["ip", "link", "set", self.more[1].name, "up"])
+            self.more.append(wire.PacketSocket(self.more[1].name, send_only=True))
+        return self
+
+    def channel_write(self):
+        self.more[0].write(b"\xc0\x21 some frame")
+
+    def unit_write(self):
+        self.more[1].write(b"\xc0\x21 some frame")
+
+    def device_send(self):
+        # Longer than the room that the device asks for.
+        self.more[2].send(wire.ipv4("10.1.1.1", "10.1.1.2", 17, bytes(200)))
+
     def options(self):
         for one in self.management, self.session:
             for option, value in (RECVSEQ, 1), (SENDSEQ, 1), (LNSMODE, 1), (REORDERTO, 5), (DEBUG, 0):
@@ -239,6 +265,14 @@ class Call:
         self.send()
         self.done(fault)
 
+    def socket_done(self, fault):
+        """The session is there in any case; the socket is its, or can be."""
+        ktap.eq(nl.try_session_get(1, 11), "ok", "the session")
+        if fault.error:
+            self.connect_session()
+        self.send()
+        self.done(fault)
+
     def sent(self, fault):
         """The session is as it was."""
         ktap.eq(nl.try_session_get(1, 11), "ok", "the session")
@@ -271,9 +305,18 @@ class Made:
 operation("PPP socket()", Made, Made.ppp, Made.done)
 operation("PPP connect(), the tunnel's management", Call, Call.connect_management, Call.management_done)
 operation("PPP connect(), a session", lambda: Call(1), Call.connect_session, Call.session_done)
+operation("PPP connect(), a session that netlink has made", lambda: Call(1).session_by_netlink(), Call.connect_session,
+          Call.socket_done)
 operation("PPP send()", lambda: Call(2), Call.send, Call.sent)
 # That no unit number could be stored is EEXIST in ppp_generic; EINVAL as above.
 operation("PPP channel and unit", lambda: Call(2), Call.attach, Call.done, [errno.EEXIST, errno.EINVAL])
+
+
+for what, act in (("a channel", Call.channel_write), ("a unit", Call.unit_write), ("a ppp device", Call.device_send)):
+    def again(call, fault, act=act):
+        act(call)
+        call.done(fault)
+    operation(f"PPP frames sent through {what}", lambda: Call(2).attached(), act, again)
 
 
 @ktap.case("PPP options, names, ioctls and close() allocate nothing, so they cannot fail")
@@ -317,7 +360,52 @@ class Datagrams:
         self.sock.close()
 
 
+class Ends:
+    """A socket of protocol 115, bound and connected as far as wanted."""
+
+    def __init__(self, family, bound):
+        self.family, self.name = family, address(family, ENDS[family]["local"], 7)
+        with ns.enter():
+            self.sock = Sock(family)
+        if bound:
+            self.bind()
+
+    def bind(self):
+        result(self.sock.bind(self.name))
+
+    def connect(self):
+        result(self.sock.connect(self.name))
+
+    def all(self):
+        """What allocates nothing."""
+        self.sock.getsockname()
+        self.sock.getpeername()
+        self.sock.ioctl(SIOCOUTQ)
+        self.sock.ioctl(SIOCINQ)
+        self.sock.recv(flags=socket.MSG_DONTWAIT)
+        self.sock.setsockopt(0, 2, 64)
+
+    def bound(self, fault):
+        """The name is taken, or free: then it can still be had."""
+        if fault.error:
+            self.bind()
+        with ns.enter(), Sock(self.family) as other:
+            ktap.eq(other.bind(self.name), "EADDRINUSE", "bind() of another socket")
+        self.connected(fault)
+
+    def connected(self, fault):
+        result(self.sock.connect(self.name))
+        result(self.sock.send(control_message(7)))
+        ktap.ok(isinstance(self.sock.data(), bytes), "what arrives")
+        self.sock.close()
+
+
 for family in 4, 6:
+    operation(f"IPv{family} bind()", lambda f=family: Ends(f, False), Ends.bind, Ends.bound, allocates=False)
+    operation(f"IPv{family} connect() without bind()", lambda f=family: Ends(f, False), Ends.connect, Ends.connected, allocates=False)
+    operation(f"IPv{family} connect()", lambda f=family: Ends(f, True), Ends.connect, Ends.connected, allocates=False)
+    operation(f"IPv{family} names, options, ioctls and recvmsg()", lambda f=family: Ends(f, True), Ends.all, Ends.connected,
+              allocates=False)
     operation(f"IPv{family} socket()", Made, lambda made, f=family: made.ip(f), Made.done)
     operation(f"IPv{family} sendmsg()", lambda f=family: Datagrams(f), Datagrams.exchange, Datagrams.done)
 
@@ -342,7 +430,38 @@ class Transmitter:
         tunnel_end()
 
 
+class Splitting(Transmitter):
+    """The same with a packet that is to be split and gets its checksums on the way (see offloads.py)."""
+
+    def __init__(self):
+        super().__init__()
+        with ns.enter():
+            self.whole = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        self.whole.setsockopt(wire.SOL_PACKET, 15, 1)       # PACKET_VNET_HDR
+        with ns.enter():
+            self.whole.bind(("e11", 0))
+
+    def send_whole(self):
+        data, head = bytes(8000), bytes(20)
+        head = struct.pack("!HHIIBBHHH", 4000, 5000, 1, 1, 0x50, 0x10, 8000, 0, 0)
+        begun = ~wire.csum16(wire.pseudo("192.0.2.1", "192.0.2.2", 6, 20 + len(data))) & 0xffff
+        head = head[:16] + struct.pack("!H", begun) + head[18:]
+        frame = wire.ip_frame(bytes(6), bytes(6), "192.0.2.1", "192.0.2.2", 6, head + data)
+        self.whole.send(struct.pack("=BBHHHH", 1, 1, 54, 1000, 34, 16) + frame)
+
+    def whole_done(self, fault):
+        self.send_whole()
+        self.whole.close()
+        self.done(fault)
+
+
 operation("transmission", Transmitter, Transmitter.send, Transmitter.done)
+operation("transmission of a packet to be split", Splitting, Splitting.send_whole, Splitting.whole_done)
+
+
+MODULES = ("l2tp_core", "l2tp_netlink", "l2tp_eth", "l2tp_ppp", "l2tp_ip", "l2tp_ip6", "l2tp_debugfs")
+_libc = ctypes.CDLL(None, use_errno=True)
+FINIT_MODULE = 313              # x86-64
 
 
 def child(function):
@@ -386,6 +505,50 @@ def _():
     ktap.diag(f"{numbers[-1]} allocations, the last {len(numbers)} of them one by one")
     ktap.eq(nl.try_tunnel_create(1, 2, sport=5001, dport=5001, **ENDS[4]), "ok", "other namespaces work")
     tunnel_end()
+
+
+# ---------------------------------------------------------------- modules, which end all of the above
+
+def loaded(module):
+    return os.path.isdir(f"/sys/module/{module}")
+
+
+def unload(module):
+    def gone():
+        return not loaded(module) or not netns.sh(["rmmod", module], check=False).returncode
+    netns.wait_for(gone, what=f"{module} can be unloaded")
+
+
+@ktap.case("loading of each module, whose last allocations are mostly ours")
+def _():
+    ns.delete()
+    nl.close()
+    for module in reversed(MODULES):
+        unload(module)
+    for module in MODULES:
+        path = netns.sh(["modinfo", "-n", module]).stdout.strip()
+        results = {}
+
+        def attempt(number):
+            """Whether that allocation happened, and failed. The module is not loaded afterwards."""
+            with open(path, "rb") as file, faultinject.Fault(number) as fault:
+                if _libc.syscall(FINIT_MODULE, file.fileno(), b"", 0):
+                    raise OSError(ctypes.get_errno(), module)
+            if fault.error:
+                ktap.ok(fault.happened, f"{module}: {fault.name} without a fault")
+                ktap.isin(fault.error.errno, faultinject.SHORTAGE, f"{module}: errno with allocation {number} failing")
+                ktap.ok(not loaded(module), f"{module}: refused, but there")
+            else:
+                unload(module)
+            results[fault.name] = results.get(fault.name, 0) + 1
+            return fault.happened
+        numbers = last_of(attempt)
+        for number in numbers:
+            attempt(number)
+        ktap.diag(f"{module}: {numbers[-1]} allocations, the last {len(numbers)} of them one by one: {results}")
+        netns.sh(["modprobe", module])
+    for module in reversed(MODULES):
+        unload(module)
 
 
 ktap.main()
