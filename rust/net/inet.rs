@@ -8,7 +8,7 @@
 
 use crate::{
     rcu::Softirq,
-    skb::{Reason, SkBuff, Splitting},
+    skb::{Reason, SkBuff},
     sock::{Family, Socket, AF_INET, AF_INET6},
     udp,
 };
@@ -243,23 +243,6 @@ impl<'a> Path<'a> {
         core::ptr::eq(unsafe { c::dst_dev_rcu(self.dst) }, skb.device_address())
     }
 
-    /// Whether a packet in a UDP tunnel that is to be split will be, by this machine or its hardware, when it leaves.
-    ///
-    /// It will not on a link inside of the machine: the device says that it can split such packets and passes them on as they
-    /// are, since whoever gets them may be able to. A tunnel's driver is; a program that reads a UDP socket is not.
-    pub fn splits_tunnelled(&self) -> bool {
-        const SPLITS: c::netdev_features_t =
-            c::NETIF_F_GSO_UDP_TUNNEL | c::NETIF_F_GSO_UDP_TUNNEL_CSUM;
-
-        // SAFETY: The route is valid by the type invariant; its device is freed after a grace period. Features are read once, and
-        // the parent, which is hardware, is there or not as long as the device is registered.
-        unsafe {
-            let dev = c::dst_dev_rcu(self.dst);
-            let features = (&raw const (*dev).features).read_volatile();
-            features & SPLITS == 0 || !(*dev).dev.parent.is_null()
-        }
-    }
-
     /// Puts a UDP header in front of `skb` and sends it to the socket's peer. If it is to be split, it is an Ethernet frame behind
     /// headers which are the same for all parts.
     ///
@@ -293,16 +276,9 @@ impl<'a> Path<'a> {
                 Hosts::V6 { .. } => c::udp_get_no_check6_tx(sk),
             }
         };
-        if skb.is_gso() {
-            let splitting = if no_checksum {
-                Splitting::Udp
-            } else {
-                Splitting::UdpChecksum
-            };
-            if skb.encapsulate_unsplit(splitting).is_err() {
-                skb.discard(Reason::NoMemory);
-                return Err(Reason::NoMemory);
-            }
+        if skb.is_gso() && skb.encapsulate_unsplit().is_err() {
+            skb.discard(Reason::NoMemory);
+            return Err(Reason::NoMemory);
         }
         let Some(header) = skb
             .push(udp::HEADER_LEN)
@@ -393,6 +369,43 @@ impl<'a> Path<'a> {
         } else {
             Ok(())
         }
+    }
+}
+
+/// Whether a packet that is to be split, sent in a UDP tunnel through `socket`, will be when it leaves: by this machine, by its
+/// hardware, or, if the user of the tunnel says that whoever gets it can do that, `trusted`, later. No if the route is not known yet.
+///
+/// On a link inside of the machine it is passed on as it is: the device says that it can split such packets, since whoever gets them
+/// may be able to. A tunnel's driver is; a program that reads a UDP socket is not. Not with checksums in the UDP headers: some are
+/// wrong then.
+pub fn splits_tunnelled(socket: &Socket, trusted: bool, softirq: Softirq<'_>) -> bool {
+    const SPLITS: c::netdev_features_t = c::NETIF_F_GSO_UDP_TUNNEL | c::NETIF_F_GSO_UDP_TUNNEL_CSUM;
+
+    let sk = socket.as_ptr();
+    // SAFETY: A live UDP socket; each field is read once. A socket of family `AF_INET6` has an `ipv6_pinfo`.
+    let (family, cookie, no_checksum) = unsafe {
+        match socket.family() {
+            AF_INET6 if !c::ipv6_addr_v4mapped(&(*sk).__sk_common.skc_v6_daddr) => (
+                AF_INET6,
+                (&raw const (*(*socket.inet()).pinet6).dst_cookie).read_volatile(),
+                c::udp_get_no_check6_tx(sk),
+            ),
+            _ => (AF_INET, 0, c::sk_no_check_tx(sk)),
+        }
+    };
+    if !no_checksum {
+        return false;
+    }
+    let dst = cached_route(sk, family, cookie, softirq);
+    if dst.is_null() {
+        return false;
+    }
+    // SAFETY: The route was read under RCU; its device is freed after a grace period. Features are read once, and the parent, which is
+    // hardware, is there or not as long as the device is registered.
+    unsafe {
+        let dev = c::dst_dev_rcu(dst);
+        let features = (&raw const (*dev).features).read_volatile();
+        trusted || features & SPLITS == 0 || !(*dev).dev.parent.is_null()
     }
 }
 

@@ -14,7 +14,7 @@ use core::{
 use kernel::prelude::*;
 use net_bindings as c;
 
-pub use self::offload::{Load, Split, Splitting};
+pub use self::offload::{Load, Split};
 
 /// Why a packet is dropped, as drop monitors report it (`skb:kfree_skb`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@
 
 use crate::{log, log_frame, trace, Encap, Session};
 use net::{
-    inet::Path,
+    inet::{splits_tunnelled, Path},
     rcu::Softirq,
     skb::{Load, Reason, SkBuff},
     udp,
@@ -22,6 +22,7 @@ impl Session {
     #[inline]
     pub fn transmit(&self, skb: SkBuff, softirq: Softirq<'_>) -> Result<(), Reason> {
         let tunnel = self.tunnel();
+        let packets = skb.load(0).packets;
         match self.encapsulate(skb, softirq) {
             Ok(load) => {
                 self.statistics.transmitted(load, softirq);
@@ -29,8 +30,8 @@ impl Session {
                 Ok(())
             }
             Err(reason) => {
-                self.statistics.tx_errors.increment();
-                tunnel.statistics.tx_errors.increment();
+                self.statistics.tx_errors.add(packets.into());
+                tunnel.statistics.tx_errors.add(packets.into());
                 Err(reason)
             }
         }
@@ -49,9 +50,7 @@ impl Session {
             && !self.is_sequencing()
             && !skb.is_encapsulated()
             && skb.len() <= 0xffff - HEADERS
-            && (trusted
-                || Path::of(self.tunnel().socket(), softirq)
-                    .is_ok_and(|path| path.splits_tunnelled()))
+            && splits_tunnelled(self.tunnel().socket(), trusted, softirq)
     }
 
     /// Whether frames are sent with sequence numbers.

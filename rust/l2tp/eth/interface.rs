@@ -41,7 +41,7 @@ impl Interface {
     fn transmit_one(&self, device: &Device, mut skb: SkBuff, softirq: Softirq<'_>) {
         if skb.complete_checksum().is_err() {
             skb.discard(Reason::NoMemory);
-            return device.count_transmit_dropped(softirq);
+            return device.count_transmit_dropped(1, softirq);
         }
         self.send(device, skb, softirq);
     }
@@ -52,7 +52,7 @@ impl Interface {
         let load = skb.load(0);
         match self.session.transmit(skb, softirq) {
             Ok(()) => device.count_transmitted(load, softirq),
-            Err(_) => device.count_transmit_dropped(softirq),
+            Err(_) => device.count_transmit_dropped(load.packets, softirq),
         }
     }
 
@@ -65,7 +65,7 @@ impl Interface {
         }
         let packets = device.split(skb);
         if packets.is_empty() {
-            device.count_transmit_dropped(softirq);
+            device.count_transmit_dropped(1, softirq);
         }
         for skb in packets {
             self.transmit_one(device, skb, softirq);

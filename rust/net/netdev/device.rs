@@ -150,11 +150,13 @@ impl Device {
         unsafe { c::dev_dstats_tx_add(self.as_ptr(), load.packets, load.bytes) }
     }
 
-    /// Counts a packet that could not be transmitted.
+    /// Counts packets that could not be transmitted.
     #[inline]
-    pub fn count_transmit_dropped(&self, _softirq: Softirq<'_>) {
-        // SAFETY: As in `count_received()`.
-        unsafe { c::dev_dstats_tx_dropped(self.as_ptr()) }
+    pub fn count_transmit_dropped(&self, packets: u32, _softirq: Softirq<'_>) {
+        for _ in 0..packets {
+            // SAFETY: As in `count_received()`.
+            unsafe { c::dev_dstats_tx_dropped(self.as_ptr()) }
+        }
     }
 
     /// Whether the user of the device wants packets to go into UDP tunnels unsplit, wherever that leads

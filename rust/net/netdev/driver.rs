@@ -200,7 +200,7 @@ impl<D: Driver> Callbacks<D> {
         // SAFETY: The core gives up its share of the packet. pktgen keeps another.
         match unsafe { SkBuff::from_raw_shared(skb) } {
             Some(skb) => data.transmit(device, skb, softirq),
-            None => device.count_transmit_dropped(softirq),
+            None => device.count_transmit_dropped(1, softirq),
         }
         c::netdev_tx_NETDEV_TX_OK
     }

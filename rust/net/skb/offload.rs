@@ -17,15 +17,6 @@ pub struct Load {
     pub bytes: u32,
 }
 
-/// What a tunnel's headers need when a packet behind them is split.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Splitting {
-    /// UDP headers without checksums.
-    Udp,
-    /// UDP headers with checksums.
-    UdpChecksum,
-}
-
 impl SkBuff {
     /// Whether the packet is to be split into several.
     #[inline]
@@ -119,7 +110,8 @@ impl SkBuff {
         Ok(())
     }
 
-    /// Prepares an Ethernet frame that is to be split for a tunnel's headers: it is split later, inside the tunnel.
+    /// Prepares an Ethernet frame that is to be split for a tunnel's headers, with a UDP header without checksum among them: it is split
+    /// later, inside the tunnel.
     ///
     /// To be called before the transport header is changed, and not if the packet [is in a tunnel](SkBuff::is_encapsulated).
     ///
@@ -127,15 +119,14 @@ impl SkBuff {
     ///
     /// `ENOMEM`.
     #[cold]
-    pub fn encapsulate_unsplit(&mut self, splitting: Splitting) -> Result {
-        let kind = match splitting {
-            Splitting::Udp => c::SKB_GSO_UDP_TUNNEL,
-            Splitting::UdpChecksum => c::SKB_GSO_UDP_TUNNEL_CSUM,
-        };
+    pub fn encapsulate_unsplit(&mut self) -> Result {
         // SAFETY: Valid by the type invariant, and ours. CAST: One bit of an enum.
         unsafe {
             c::skb_set_inner_ethernet(self.as_ptr());
-            kernel::error::to_result(c::iptunnel_handle_offloads(self.as_ptr(), kind as c_int))
+            kernel::error::to_result(c::iptunnel_handle_offloads(
+                self.as_ptr(),
+                c::SKB_GSO_UDP_TUNNEL as c_int,
+            ))
         }
     }
 

@@ -149,6 +149,10 @@ def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch="", sp
         data = payload(length)
         head = tcp_headers(inner, 1, length, vlan, 0x18)
         frame = head + data
+        if splits:
+            # New devices, as a fence has one, make the kernel forget routes. The tunnel learns its own from a packet.
+            space.fence()
+            send_super(space.ns, ses.ifname, tcp_headers(inner, 9, MSS, vlan) + payload(MSS), inner, vlan, gso=False)
         space.far_wire.drain()
         parts = -(-length // MSS)
         size = length + parts * (len(head) + header)
@@ -166,7 +170,7 @@ def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch="", sp
         ktap.eq(numbers, [first + n for n in range(parts)] if seq else [None] * parts, "Ns")
         check_stream([inner_tcp(got.payload) for got in frames], 1, data)
     if splits:
-        ktap.eq(whole(), impl.differs("offloads", c=0, rust=2), "packets that went through the tunnel unsplit")
+        ktap.eq(whole(), impl.differs("offloads", c=0, rust=0 if csum else 2), "packets that went through the tunnel unsplit")
     # One packet that only lacks its checksum.
     data = payload(MSS)
     space.far_wire.drain()
@@ -307,6 +311,8 @@ def between(encap, seq, switch=False, whole=False):
     ktap.cleanup(dev.close)
     data = payload(30 * MSS)
     trace = sent_whole()
+    send_super(space.ns, "x0", tcp_headers(4, 9, MSS) + payload(MSS), 4, gso=False)
+    dev.collect(1, lambda f: len(f) > 54)
     before = space.far.counters("x0")["rx_packets"]
     send_super(space.ns, "x0", tcp_headers(4, 1, len(data), 0) + data, 4)
     got, frames = b"", []
