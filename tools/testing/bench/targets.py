@@ -39,10 +39,10 @@ def main():
     each("nanoseconds of a packet", suite["native"], both, 0.70, lambda cell: not cell.startswith("routed"))
     each("forwarding, nanoseconds", suite["native"], ("transmit",), 0.60, lambda cell: cell.startswith("routed"))
     for (cell, measure), found in suite["tcp"].items():
-        if cell == "udp" and found.ratio():
+        if cell.startswith("udp") and "seq" not in cell and found.ratio():
             value, low, high = found.ratio()
             line("TCP, times as fast as C", cell, ">= 3.00", 1 / value, value <= 1 / 3, 1 / high, 1 / low)
-            vxlan = suite["tcp"].get(("vxlan", measure))
+            vxlan = suite["tcp"].get(("vxlan hardware" if "hardware" in cell else "vxlan", measure))
             if vxlan:
                 line("TCP, times as fast as vxlan", cell, ">= 1.00", vxlan.mean("kernel") / found.mean("rust"),
                      found.mean("rust") <= vxlan.mean("kernel"))

@@ -159,6 +159,12 @@ class Path:
             there = mac(other, theirs)
             space.batch([f"neigh replace {ADDR[which][peer]} dev {device} lladdr {there} nud permanent" for which in (4, 6)])
 
+    def ethtool(self, near, far, words, **how):
+        """Set features of a device of either namespace."""
+        if words:
+            self.a.run(f"ethtool -K {near} {words}", **how)
+            self.b.run(f"ethtool -K {far} {words}", **how)
+
     def fill(self, count, but):
         """So many more sessions, without devices, at the receiving end."""
         rng = random.Random(1)
