@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod config;
+mod headroom;
 pub mod listing;
 pub mod log;
 mod name;

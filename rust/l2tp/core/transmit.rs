@@ -12,7 +12,7 @@ use net::{
 use wire::v2;
 
 impl Session {
-    /// Sends a payload to the peer, and counts it in session and tunnel.
+    /// Sends `prefix` and a payload to the peer, and counts them in session and tunnel.
     ///
     /// No lock is taken and nothing is queued: the packet is in the hands of the IP layer, or gone, when this returns.
     ///
@@ -20,10 +20,15 @@ impl Session {
     ///
     /// Why the packet was not sent. It is gone in any case.
     #[inline]
-    pub fn transmit(&self, skb: SkBuff, softirq: Softirq<'_>) -> Result<(), Reason> {
+    pub fn transmit<const N: usize>(
+        &self,
+        prefix: [u8; N],
+        skb: SkBuff,
+        softirq: Softirq<'_>,
+    ) -> Result<(), Reason> {
         let tunnel = self.tunnel();
         let packets = skb.load(0).packets;
-        match self.encapsulate(skb, softirq) {
+        match self.encapsulate(prefix, skb, softirq) {
             Ok(load) => {
                 self.statistics.transmitted(load, softirq);
                 tunnel.statistics.transmitted(load, softirq);
@@ -59,9 +64,14 @@ impl Session {
         self.send_seq() && self.template.carries_sequence()
     }
 
-    /// Puts the headers in front of a payload and sends it. Returns what it counts as, with the L2TP header.
+    /// Puts the headers and `prefix` in front of a payload and sends it. Returns what it counts as, with the L2TP header.
     #[inline]
-    fn encapsulate(&self, mut skb: SkBuff, softirq: Softirq<'_>) -> Result<Load, Reason> {
+    fn encapsulate<const N: usize>(
+        &self,
+        prefix: [u8; N],
+        mut skb: SkBuff,
+        softirq: Softirq<'_>,
+    ) -> Result<Load, Reason> {
         let tunnel = self.tunnel();
         let socket = tunnel.socket();
         // Read once: a number, the space for it, and the flag that says so belong together.
@@ -99,9 +109,16 @@ impl Session {
         let headroom = path
             .headroom()
             .wrapping_add(encap_len)
-            .wrapping_add(header_len);
+            .wrapping_add(header_len)
+            .wrapping_add(N);
         if skb.cow_head(headroom).is_err() {
             return discard(skb, Reason::NoMemory);
+        }
+        if N > 0 {
+            match skb.push(N) {
+                Some(start) => start.copy_from_slice(&prefix),
+                None => return discard(skb, Reason::NoMemory),
+            }
         }
         let load = skb.load(header_len);
         match skb.push(header_len) {

@@ -40,12 +40,6 @@ const ETHERNET_HEADER: u32 = 14;
 const UDP_HEADER: u32 = 8;
 /// MTU of an Ethernet, from which a device's is reckoned if that of the path is not known.
 const ETHERNET_MTU: u32 = 1500;
-/// Headroom in front of the IP header of a packet that an Ethernet driver received: `NET_SKB_PAD` and its Ethernet header.
-const FORWARDED_HEADROOM: u32 = 64 + ETHERNET_HEADER;
-/// The most that a device can ask for so that 64 bytes are reserved (`LL_RESERVED_SPACE()`).
-const MAX_HEADROOM_IN_64: u32 = 49;
-/// What an Ethernet device below the tunnel wants for its header, if the route is not known.
-const LINK_HEADROOM: u32 = 16;
 /// Largest MTU.
 const MAX_MTU: u32 = 65535;
 /// The name of a device that nobody named.
@@ -92,7 +86,6 @@ fn create(
         GFP_KERNEL,
     )?;
     let session = Session::new(tunnel, session_id, peer_session_id, config, pseudowire)?;
-    let (mtu, needed_headroom) = dimensions(tunnel, session.header_len());
     let (name, name_assignment) = match &config.ifname {
         Some(name) => (name.as_bytes(), NameAssignment::User),
         None => (DEFAULT_NAME, NameAssignment::Enumerated),
@@ -102,9 +95,9 @@ fn create(
         &Config {
             name,
             name_assignment,
-            mtu,
+            mtu: mtu(tunnel, session.header_len()),
             max_mtu: MAX_MTU,
-            needed_headroom,
+            needed_headroom: session.headroom(ETHERNET_HEADER as usize, 0),
         },
         Interface {
             session: session.clone(),
@@ -129,31 +122,21 @@ fn create(
     }
 }
 
-/// The MTU of a device, and the headroom that packets sent through it need, both in bytes.
-fn dimensions(tunnel: &Tunnel, header_len: usize) -> (u32, u16) {
+/// The MTU of a device, in bytes.
+fn mtu(tunnel: &Tunnel, header_len: usize) -> u32 {
     let outer_udp = match tunnel.encap() {
         Encap::Udp => UDP_HEADER,
         Encap::Ip => 0,
     };
-    let outer_ip = tunnel.socket().ip_overhead();
-    let headers = u32::try_from(header_len)
+    let overhead = u32::try_from(header_len)
         .unwrap_or(u32::MAX)
         .saturating_add(outer_udp)
-        .saturating_add(outer_ip);
-    let overhead = headers.saturating_add(ETHERNET_HEADER);
-    let route = tunnel.socket().route();
-    let mtu = route
+        .saturating_add(tunnel.socket().ip_overhead())
+        .saturating_add(ETHERNET_HEADER);
+    tunnel
+        .socket()
+        .route()
         .and_then(|route| route.mtu.checked_sub(overhead))
         .filter(|mtu| *mtu <= MAX_MTU)
-        .unwrap_or(ETHERNET_MTU.saturating_sub(overhead));
-    // Room for all that will be put in front, so that packets need not be copied for it. What the kernel reserves is a multiple
-    // of 16; a forwarded packet has 78 bytes in front of its IP header. If the headers fit in there, no more than the next lower
-    // multiple may be asked for, else every forwarded packet would be copied for nothing.
-    let needed = headers.saturating_add(route.map_or(LINK_HEADROOM, |route| route.link_headroom));
-    let headroom = if ETHERNET_HEADER.saturating_add(needed) <= FORWARDED_HEADROOM {
-        needed.min(MAX_HEADROOM_IN_64)
-    } else {
-        needed
-    };
-    (mtu, u16::try_from(headroom).unwrap_or(u16::MAX))
+        .unwrap_or(ETHERNET_MTU.saturating_sub(overhead))
 }

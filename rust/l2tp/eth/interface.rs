@@ -50,7 +50,7 @@ impl Interface {
     fn send(&self, device: &Device, skb: SkBuff, softirq: Softirq<'_>) {
         // The device counts what was sent to it, without the headers to come.
         let load = skb.load(0);
-        match self.session.transmit(skb, softirq) {
+        match self.session.transmit([], skb, softirq) {
             Ok(()) => device.count_transmitted(load, softirq),
             Err(_) => device.count_transmit_dropped(load.packets, softirq),
         }

@@ -145,7 +145,7 @@ fn channel(tunnel: &Tunnel, session: &Session) -> ppp::Config {
     ppp::Config {
         mtu: u16::try_from(mtu).unwrap_or(u16::MAX),
         // With a sequence number, which may come to be wanted later.
-        header_len: u16::try_from(headroom(session)).unwrap_or(u16::MAX),
+        header_len: headroom(session),
     }
 }
 

@@ -46,8 +46,8 @@ use net::{
 /// What frames are sent with in front of the PPP protocol field: Address and Control (RFC 1662, section 3.1).
 const ADDRESS_AND_CONTROL: [u8; 2] = [0xff, 0x03];
 
-/// Room for what comes before the L2TP header: that of drivers, IPv6 and UDP.
-const OUTER_HEADERS: usize = 64 + 40 + 8;
+/// Bytes of the protocol field, which generic PPP counts as its header.
+const PPP_PROTOCOL: usize = 2;
 
 pub(crate) static PROTOCOL: ProtocolSlot<PppoL2tp> = ProtocolSlot::new();
 
@@ -65,26 +65,16 @@ pub(crate) fn is_management(session: &Session) -> bool {
     session.id() == 0 && session.peer_id() == 0
 }
 
-/// Bytes in front of a PPP frame that this session sends.
-pub(crate) fn headroom(session: &Session) -> usize {
-    OUTER_HEADERS
-        .wrapping_add(session.header_len())
-        .wrapping_add(ADDRESS_AND_CONTROL.len())
+/// Bytes that should be free in front of a PPP frame, beyond its protocol field.
+pub(crate) fn headroom(session: &Session) -> u16 {
+    session.headroom(PPP_PROTOCOL, ADDRESS_AND_CONTROL.len())
 }
 
 /// Sends a PPP frame that starts with its protocol field.
 #[inline]
-fn transmit(session: &Session, mut skb: SkBuff, softirq: Softirq<'_>) {
-    if skb.cow_head(headroom(session)).is_err() {
-        skb.discard(Reason::NoMemory);
-        return;
-    }
-    match skb.push(ADDRESS_AND_CONTROL.len()) {
-        Some(start) => start.copy_from_slice(&ADDRESS_AND_CONTROL),
-        None => return skb.discard(Reason::NoMemory),
-    }
+fn transmit(session: &Session, skb: SkBuff, softirq: Softirq<'_>) {
     // The session counts; who sends is not told.
-    let _ = session.transmit(skb, softirq);
+    let _ = session.transmit(ADDRESS_AND_CONTROL, skb, softirq);
 }
 
 impl Protocol for PppoL2tp {
@@ -137,7 +127,7 @@ impl Protocol for PppoL2tp {
             return Err(ENOTCONN);
         }
         let session = socket.session.get_ref().ok_or(EBADF)?;
-        let skb = socket.packet(payload, headroom(&session), len)?;
+        let skb = socket.packet(payload, headroom(&session).into(), len)?;
         transmit(&session, skb, bh_disable().softirq());
         Ok(len)
     }
