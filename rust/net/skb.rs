@@ -144,19 +144,6 @@ impl SkBuff {
         unsafe { (*self.ptr.as_ptr()).len as usize }
     }
 
-    /// The protocol of the data: `ETH_P_*`, in network order.
-    #[inline]
-    pub fn protocol(&self) -> u16 {
-        // SAFETY: Valid by the type invariant.
-        unsafe {
-            (*self.ptr.as_ptr())
-                .__bindgen_anon_4
-                .headers
-                .as_ref()
-                .protocol
-        }
-    }
-
     /// Whether there is no data.
     #[inline]
     pub fn is_empty(&self) -> bool {

@@ -74,8 +74,10 @@ impl Device {
         let Some(_receiving) = RECEIVING.enter(softirq) else {
             return self.receive_later(skb, load, softirq);
         };
-        let Some(skb) = self.admit(skb) else { return };
-        if is_tcp(&skb) && !skb.is_gso() {
+        let Some((skb, tcp)) = self.admit(skb) else {
+            return;
+        };
+        if tcp && !skb.is_gso() {
             return self.receive_merged(skb, load, softirq);
         }
         self.count_received(load, softirq);
@@ -96,22 +98,26 @@ impl Device {
     /// Like [`Device::receive`], but the frame has only been queued when this returns. If the queue is full it is dropped, too.
     #[inline]
     pub fn receive_later(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
-        if let Some(skb) = self.admit(skb) {
+        if let Some((skb, _)) = self.admit(skb) {
             // SAFETY: The packet is ours and on the device. It is gone with this, whatever the result.
             let result = unsafe { c::netif_rx(skb.into_raw()) };
             self.count_result(result, load, softirq);
         }
     }
 
-    /// Puts an Ethernet frame on the device, or drops it.
-    #[inline]
-    fn admit(&self, mut skb: SkBuff) -> Option<SkBuff> {
-        // The IP header, too, if there is one: see `is_tcp()`.
-        let headers = skb.len().min(HEADERS).max(c::ETH_HLEN as usize);
-        if !skb.may_pull(headers) {
-            skb.discard(Reason::TooSmall);
-            return None;
-        }
+    /// Puts an Ethernet frame on the device, or drops it. The second result says whether it is of a TCP connection.
+    #[inline(always)]
+    fn admit(&self, mut skb: SkBuff) -> Option<(SkBuff, bool)> {
+        let tcp = match skb.data().first_chunk() {
+            Some(headers) => is_tcp(headers),
+            None => match pull_headers(&mut skb) {
+                Some(tcp) => tcp,
+                None => {
+                    skb.discard(Reason::TooSmall);
+                    return None;
+                }
+            },
+        };
         let skb = skb.into_raw();
         // SAFETY: The device is valid, and the packet ours, unshared, and long enough for the header that is pulled. If the first
         // function fails the packet is gone.
@@ -124,7 +130,7 @@ impl Device {
             let protocol = c::eth_type_trans(skb, self.as_ptr());
             (*skb).__bindgen_anon_4.headers.as_mut().protocol = protocol;
             c::skb_postpull_rcsum(skb, frame.cast(), c::ETH_HLEN);
-            Some(SkBuff::from_raw(skb))
+            Some((SkBuff::from_raw(skb), tcp))
         }
     }
 
@@ -176,18 +182,28 @@ impl Device {
     }
 }
 
-/// Whether a packet, whose protocol is known, is of a TCP connection. Options of IPv6 are not looked behind.
+/// Whether an Ethernet frame with these headers is of a TCP connection. Options of IPv6 are not looked behind.
 #[inline]
-fn is_tcp(skb: &SkBuff) -> bool {
+fn is_tcp(headers: &[u8; HEADERS]) -> bool {
     const TCP: u8 = c::IPPROTO_TCP as u8;
-    const IPV4: u16 = (c::ETH_P_IP as u16).to_be();
-    const IPV6: u16 = (c::ETH_P_IPV6 as u16).to_be();
+    const IPV4: u16 = c::ETH_P_IP as u16;
+    const IPV6: u16 = c::ETH_P_IPV6 as u16;
 
-    match skb.protocol() {
-        IPV4 => skb.data().get(9) == Some(&TCP),
-        IPV6 => skb.data().get(6) == Some(&TCP),
+    match u16::from_be_bytes([headers[12], headers[13]]) {
+        IPV4 => headers[14 + 9] == TCP,
+        IPV6 => headers[14 + 6] == TCP,
         _ => false,
     }
+}
+
+/// [`is_tcp`] of a frame that is short, or whose headers are not in the linear area, where they are then. `None` if there is no whole
+/// Ethernet header, or no memory.
+#[cold]
+fn pull_headers(skb: &mut SkBuff) -> Option<bool> {
+    if !skb.may_pull(skb.len().min(HEADERS).max(c::ETH_HLEN as usize)) {
+        return None;
+    }
+    Some(skb.data().first_chunk().is_some_and(is_tcp))
 }
 
 /// The name of a network device.
