@@ -26,6 +26,10 @@ if not impl.load("l2tp_eth", "l2tp_ppp", "l2tp_ip6"):
     raise SystemExit(4)
 impl.load("l2tp_debugfs")
 
+# The tracker of references allocates, too: without memory it only says that it cannot track one.
+with open("/dev/kmsg", "w", encoding="ascii") as kernel_log:
+    kernel_log.write("l2tp-expect: ref_tracker: memory allocation failure, unreliable refcount tracker")
+
 ns = netns.NetNS()
 ktap.at_exit(ns.delete)
 nl = l2tp.L2tp(netns=ns)
@@ -402,7 +406,6 @@ class Ends:
 
 for family in 4, 6:
     operation(f"IPv{family} bind()", lambda f=family: Ends(f, False), Ends.bind, Ends.bound, allocates=False)
-    operation(f"IPv{family} connect() without bind()", lambda f=family: Ends(f, False), Ends.connect, Ends.connected, allocates=False)
     operation(f"IPv{family} connect()", lambda f=family: Ends(f, True), Ends.connect, Ends.connected, allocates=False)
     operation(f"IPv{family} names, options, ioctls and recvmsg()", lambda f=family: Ends(f, True), Ends.all, Ends.connected,
               allocates=False)

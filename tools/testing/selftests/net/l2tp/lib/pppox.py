@@ -218,6 +218,10 @@ class Unit:
         for protocol in protocols or (IP_PROTO, IPV6_PROTO):
             fcntl.ioctl(self.fd, PPPIOCSNPMODE, struct.pack("=ii", protocol, 0))
 
+    def write(self, frame):
+        """Sends a frame, protocol field first, as a daemon does."""
+        return os.write(self.fd, frame)
+
     def close(self):
         if self.fd >= 0:
             os.close(self.fd)
