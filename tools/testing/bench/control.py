@@ -75,13 +75,16 @@ def sessions(count, in_tunnels=1, idle_tunnels=0, pw=l2tp.PW_PPP, find=100):
     return out
 
 
-def exit_namespace(count):
-    """A namespace with sessions ends."""
+def exit_namespace(count, dummies=False):
+    """A namespace with sessions ends, or one with as many devices that have no tunnel."""
     space = namespace()
-    with l2tp.L2tp(netns=space) as nl:
-        nl.tunnel_create(1, 1, local="127.0.0.1", remote="127.0.0.1", sport=1025, dport=1024)
-        for n in range(1, count + 1):
-            nl.session_create(1, n, n, ifname=f"x{n}")
+    if dummies:
+        space.batch([f"link add x{n} type dummy" for n in range(1, count + 1)])
+    else:
+        with l2tp.L2tp(netns=space) as nl:
+            nl.tunnel_create(1, 1, local="127.0.0.1", remote="127.0.0.1", sport=1025, dport=1024)
+            for n in range(1, count + 1):
+                nl.session_create(1, n, n, ifname=f"x{n}")
     # A veth whose other end is elsewhere shows when the namespace's devices are gone.
     netns.sh(f"ip link add bench0 type veth peer name bench1 netns {space.name}")
     start = time.monotonic()
@@ -128,7 +131,7 @@ def devices(args):
     for n in args.devices:
         each.append((f"{n} devices", lambda n=n: {"": sessions(n, pw=l2tp.PW_ETH)}))
         each.append((f"namespace with {n} devices", lambda n=n: {"": exit_namespace(n)}))
-    return {"each": each}
+    return {"each": each, "kernel": [(f"namespace with {n} dummies", lambda n=n: {"": exit_namespace(n, dummies=True)}) for n in args.devices]}
 
 
 def in_use():
