@@ -129,7 +129,7 @@ def parallel(args):
 
 def native(args):
     """Nanoseconds, in User Mode Linux: the commonest cells, in many short slices."""
-    count, slices = args.count or 1000, 16
+    count, slices = args.count or 500, 48
     options = {"": "", "cookie 8": OPTIONS["cookie 8"], "seq": "seq both"}
 
     def sessions(**how):
