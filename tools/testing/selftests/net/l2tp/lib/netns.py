@@ -104,7 +104,11 @@ class NetNS:
             os.setns(there, os.CLONE_NEWNET)
             yield self
         finally:
-            os.setns(before, os.CLONE_NEWNET)
+            try:
+                os.setns(before, os.CLONE_NEWNET)
+            except OSError:
+                # Who lets one allocation after another fail wants to come back all the same.
+                os.setns(before, os.CLONE_NEWNET)
             os.close(before)
             os.close(there)
 
