@@ -14,7 +14,7 @@ const LINK_HEADROOM: usize = 16;
 
 impl Session {
     /// Bytes that L2TP, UDP and IP put in front of a frame of this session, at most. Options of IP come to that.
-    pub fn overhead(&self) -> usize {
+    fn overhead(&self) -> usize {
         let tunnel = self.tunnel();
         let encap = match tunnel.encap() {
             Encap::Udp => udp::HEADER_LEN,

@@ -332,7 +332,6 @@ def _():
         call.close_session()
     ktap.eq((fault.happened, fault.name), (False, "ok"), "fault")
     call.closed(fault)
-    call.closed(fault)
 
 
 # ---------------------------------------------------------------- sockets of L2TP/IP
