@@ -250,7 +250,7 @@ impl<'a> Path<'a> {
     ///
     /// The packet is gone in any case; an error says that it was not sent. Congestion is no error.
     #[inline]
-    pub fn send_udp(self, mut skb: SkBuff) -> Result<(), Reason> {
+    pub fn send_udp(&mut self, mut skb: SkBuff) -> Result<(), Reason> {
         let sk = self.socket.as_ptr();
         let len = skb.len().wrapping_add(udp::HEADER_LEN);
         if len > MAX_LEN {
@@ -312,7 +312,7 @@ impl<'a> Path<'a> {
     ///
     /// As [`Path::send_udp`].
     #[inline]
-    pub fn send_ip(mut self, mut skb: SkBuff) -> Result<(), Reason> {
+    pub fn send_ip(&mut self, mut skb: SkBuff) -> Result<(), Reason> {
         let sk = self.socket.as_ptr();
         let header = match self.hosts {
             Hosts::V4 { header, .. } => header,

@@ -93,9 +93,11 @@ impl Session {
         if tunnel.is_managed() && !socket.is_connected() {
             return discard(skb, Reason::NotConnected);
         }
-        let path = match Path::of(socket, softirq) {
+        // A reference: the path is used where it was made, and not copied.
+        let mut path = Path::of(socket, softirq);
+        let path = match &mut path {
             Ok(path) => path,
-            Err(reason) => return discard(skb, reason),
+            Err(reason) => return discard(skb, *reason),
         };
         if path.leads_back(&skb) {
             return discard(skb, Reason::Recursion);
