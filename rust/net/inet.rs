@@ -332,6 +332,8 @@ impl<'a> Path<'a> {
             c::skb_set_ignore_df(skb);
             if self.counted {
                 c::skb_dst_set(skb, self.dst);
+                // INVARIANT: Routes are freed after a grace period. This one was counted within the read-side section `'a`, so it is
+                // valid until that ends, as one that was read under RCU.
                 self.counted = false;
             } else {
                 c::skb_dst_set_noref(skb, self.dst);
