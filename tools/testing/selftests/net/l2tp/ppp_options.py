@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """PPPoL2TP sockets: options and ioctls, with every wrong length, level, value and pointer."""
 import ctypes
+import os
 import platform
 import socket
 import struct
@@ -278,7 +279,13 @@ def _():
         return bytes((ctypes.c_char * length).from_address(low))
     end, management, sock = connected()
     sock.send(LCP)
-    if ioctl32(sock.fd, 0xffffffff, low) == -38:
+    # Without IA32_EMULATION it is -ENOSYS, or the end of the process, which the kernel logs.
+    with open("/dev/kmsg", "w", encoding="ascii") as kernel_log:
+        kernel_log.write("l2tp-expect: traps: python3.* general protection fault ip:")
+    child = os.fork()
+    if not child:
+        os._exit(ioctl32(sock.fd, 0xffffffff, low) == -38)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
         ktap.skip("no 32-bit system calls")
     ktap.eq(ioctl32(sock.fd, PPPIOCGL2TPSTATS, low), 0, "statistics")
     ktap.eq(at(72), sock.raw_stats(), "statistics")
