@@ -60,17 +60,18 @@ def _():
     wait_for(lambda: not ground.nl.tunnels(), 30, "end of the tunnels")
 
 
-@ktap.case("a tunnel with 65535 sessions: none is missing, none can be added")
+@ktap.case("a tunnel with 65535 sessions (on a slow kernel some of these): none is missing, none can be added")
 def _():
     end = new_end()
     end.management()
     ends = {sid: end.session(sid, sid) for sid in (1, 0x8000, 0xffff)}
-    for sid in range(1, 0x10000):
+    wanted = sorted({*range(1, 0x10000, impl.SLOW), *ends})
+    for sid in wanted:
         if sid not in ends:
             ground.nl.session_create(end.tid, sid, sid, pw=L.PW_PPP)
     shown = ground.ns.ip(f"l2tp show session tid {end.tid}").stdout
-    ktap.eq(shown.count("\nSession ") + shown.startswith("Session "), 0xffff, "sessions")
-    for sid in (1, 2, 0x7fff, 0xffff):
+    ktap.eq(shown.count("\nSession ") + shown.startswith("Session "), len(wanted), "sessions")
+    for sid in (wanted[0], wanted[1], wanted[len(wanted) // 2], wanted[-1]):
         ktap.eq(ground.nl.try_session_create(end.tid, sid, 1, pw=L.PW_PPP), "EEXIST", f"session {sid} again")
     for sid, sock in ends.items():
         both_ways(end, sock, sid, sid)
