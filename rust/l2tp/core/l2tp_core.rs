@@ -17,6 +17,7 @@ mod pseudowire;
 mod receive;
 mod registry;
 mod reorder;
+mod sequencing;
 mod session;
 mod stats;
 mod trace;
