@@ -105,6 +105,11 @@ __net_helper unsigned int net_helper_skb_gso_inner_headers(const struct sk_buff 
 	return skb_inner_transport_offset(skb) + sizeof(struct udphdr);
 }
 
+__net_helper unsigned short net_helper_skb_gso_size(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->gso_size;
+}
+
 __net_helper bool net_helper_skb_ip_summed_is_partial(const struct sk_buff *skb)
 {
 	return skb->ip_summed == CHECKSUM_PARTIAL;

@@ -374,28 +374,42 @@ impl<'a> Path<'a> {
     }
 }
 
-/// Whether a packet that is to be split, sent in a UDP tunnel through `socket`, will be when it leaves: by this machine, by its
-/// hardware, or, if the user of the tunnel says that whoever gets it can do that, `trusted`, later. No if the route is not known yet.
+/// Whether a packet that is to be split into some of up to `len` bytes, sent in a UDP tunnel through `socket`, will be when it leaves:
+/// by this machine, by its hardware, or, if the user of the tunnel says that whoever gets it can do that, `trusted`, later. No if the
+/// route is not known yet.
+///
+/// Not if they are too long for the route, and have to be fragmented: the IP layer, which would notice that and split the packet
+/// before, counts no UDP header inside of a tunnel (`skb_gso_transport_seglen()`), and lets some out that are up to 8 bytes too long.
 ///
 /// On a link inside of the machine it is passed on as it is: the device says that it can split such packets, since whoever gets them
 /// may be able to. A tunnel's driver is; a program that reads a UDP socket is not. Not with checksums in the UDP headers: some are
 /// wrong then.
-pub fn splits_tunnelled(socket: &Socket, trusted: bool, softirq: Softirq<'_>) -> bool {
+pub fn splits_tunnelled(socket: &Socket, len: usize, trusted: bool, softirq: Softirq<'_>) -> bool {
     const SPLITS: c::netdev_features_t = c::NETIF_F_GSO_UDP_TUNNEL | c::NETIF_F_GSO_UDP_TUNNEL_CSUM;
 
     let sk = socket.as_ptr();
-    // SAFETY: A live UDP socket; each field is read once. A socket of family `AF_INET6` has an `ipv6_pinfo`.
-    let (family, cookie, no_checksum) = unsafe {
+    // SAFETY: A live UDP socket; each field is read once. A socket of family `AF_INET6` has an `ipv6_pinfo`. Options are only looked
+    // for.
+    let (family, cookie, no_checksum, header, options) = unsafe {
+        let inet = socket.inet();
         match socket.family() {
             AF_INET6 if !c::ipv6_addr_v4mapped(&(*sk).__sk_common.skc_v6_daddr) => (
                 AF_INET6,
-                (&raw const (*(*socket.inet()).pinet6).dst_cookie).read_volatile(),
+                (&raw const (*(*inet).pinet6).dst_cookie).read_volatile(),
                 c::udp_get_no_check6_tx(sk),
+                40,
+                !c::np_opt_rcu((*inet).pinet6).is_null(),
             ),
-            _ => (AF_INET, 0, c::sk_no_check_tx(sk)),
+            _ => (
+                AF_INET,
+                0,
+                c::sk_no_check_tx(sk),
+                20,
+                !(&raw const (*inet).inet_opt).read_volatile().is_null(),
+            ),
         }
     };
-    if !no_checksum {
+    if !no_checksum || options {
         return false;
     }
     let dst = cached_route(sk, family, cookie, softirq);
@@ -407,7 +421,9 @@ pub fn splits_tunnelled(socket: &Socket, trusted: bool, softirq: Softirq<'_>) ->
     unsafe {
         let dev = c::dst_dev_rcu(dst);
         let features = (&raw const (*dev).features).read_volatile();
-        trusted || features & SPLITS == 0 || !(*dev).dev.parent.is_null()
+        let len = len.wrapping_add(udp::HEADER_LEN).wrapping_add(header);
+        len <= c::dst_mtu(dst) as usize
+            && (trusted || features & SPLITS == 0 || !(*dev).dev.parent.is_null())
     }
 }
 

@@ -55,7 +55,12 @@ impl Session {
             && !self.is_sequencing()
             && !skb.is_encapsulated()
             && skb.len() <= 0xffff - HEADERS
-            && splits_tunnelled(self.tunnel().socket(), trusted, softirq)
+            && splits_tunnelled(
+                self.tunnel().socket(),
+                skb.longest_part().wrapping_add(self.template.len(false)),
+                trusted,
+                softirq,
+            )
     }
 
     /// Whether frames are sent with sequence numbers.

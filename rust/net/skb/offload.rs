@@ -46,6 +46,16 @@ impl SkBuff {
         }
     }
 
+    /// Length of the longest of the packets that this one is to be split into.
+    pub fn longest_part(&self) -> usize {
+        // SAFETY: Valid by the type invariant.
+        let (headers, payload) = unsafe {
+            let skb = self.as_ptr();
+            (c::skb_gso_headers(skb), c::skb_gso_size(skb))
+        };
+        (headers as usize).wrapping_add(payload.into())
+    }
+
     /// [`SkBuff::load`] of packets that have `headers` bytes of headers of their own.
     #[cold]
     fn gso_load(&self, overhead: usize, headers: u32) -> Load {

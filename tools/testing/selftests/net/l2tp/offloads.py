@@ -197,6 +197,40 @@ for _switch in ("tso off", "gso off", "tx off", "sg off"):
              switch=_switch if impl.IS_RUST else "gso off")
 
 
+def datagrams(outer, excess):
+    """Datagrams that fill what the route takes, or are `excess` bytes longer, go through a tunnel to be split below it."""
+    space = ground()
+    parts, mtu = 5, 1500
+    tun = space.tunnel(740 + outer, family=outer, managed=False,
+                       **({"zero_csum6_tx": True, "zero_csum6_rx": True} if outer == 6 else {}))
+    ses = space.session(tun, 1001, l2ss=False)
+    space.ns.ip(f"link set {ses.ifname} mtu {mtu}")
+    space.ns.run(f"ethtool -K va {TUNNELS.format('off')}")
+    ktap.cleanup(space.ns.run, f"ethtool -K va {TUNNELS.format('on')}")
+    whole = sent_whole()
+    size = mtu - (20 if outer == 4 else 40) - 8 - 8 - 14 - 20 - 8 + excess
+    data = payload(parts * size)
+    src, dst = HOSTS[4]
+    begun = ~wire.csum16(wire.pseudo(src, dst, wire.PROTO_UDP, 8 + len(data))) & 0xFFFF
+    packet = wire.ipv4(src, dst, wire.PROTO_UDP, struct.pack("!HHHH", 4000, 5000, 8 + len(data), begun) + data)
+    frame = b"\x02\0\0\0\0\x01" + b"\x02\0\0\0\0\x02" + struct.pack("!H", wire.ETH_P_IP) + packet
+    space.fence()       # as in transmit()
+    send_super(space.ns, ses.ifname, tcp_headers(4, 9, MSS) + payload(MSS), 4, gso=False)
+    space.far_wire.drain()
+    with space.ns.enter(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        sock.bind((ses.ifname, 0))
+        sock.send(struct.pack("=BBHHHH", NEEDS_CSUM, GSO_UDP_L4, 42, size, 34, 6) + frame)
+    frames = [f for f in space.far_wire.collect(settle=0.3) if f[12:14] == struct.pack("!H", wire.ETH_P_IP if outer == 4 else wire.ETH_P_IPV6)]
+    ktap.eq(len(frames), parts * (2 if excess > 0 else 1), "packets on the wire, with fragments")
+    ktap.ok(max(map(len, frames), default=0) <= 14 + mtu, "none is longer than the route takes")
+    ktap.eq(whole(), impl.differs("offloads", c=0, rust=int(excess <= 0)), "packets that went through the tunnel unsplit")
+
+
+for _outer, _excess in itertools.product((4, 6), (0, 1, 8, 9)):
+    ktap.add(f"datagrams in udp ip{_outer}{f', {_excess} bytes too long' if _excess else ' that just fit'}", datagrams, _outer, _excess)
+
+
 @ktap.case("what ethtool shows")
 def _():
     space = ground()
