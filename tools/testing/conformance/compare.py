@@ -8,6 +8,7 @@ Documentation/networking/l2tp-conformance.rst, under the same names.
 """
 import collections
 import re
+import socket
 import struct
 
 from program import GENL, L, OTHER, genl
@@ -61,9 +62,15 @@ def free_line(line):
     return " ".join(words)
 
 
+# An IPv6 packet's header with a fragment header behind it, up to the identification.
+FRAGMENT = re.compile(r"(86dd6[0-9a-f]{7}[0-9a-f]{4}2c[0-9a-f]{2}[0-9a-f]{64}[0-9a-f]{8})[0-9a-f]{8}")
+
+
 def free(op, row):
     """The lines about an operation without what is nobody's decision."""
     row = [free_line(line) for line in row]
+    if op.startswith("frame "):     # a datagram that the device is to fragment
+        row = [FRAGMENT.sub(r"\g<1>????????", line) for line in row]
     if op == "cat /proc/net/dev":
         row = [line for line in row if not line.startswith((" |   tap0:", " |     lo:"))]     # multicast of the namespace itself
     if op.startswith(("name ", "peer ")):
@@ -163,12 +170,15 @@ def listed(op, ours, theirs, history):
         return Finding("place of a frame without number", True)
     if cmd == L.SESSION_CREATE:
         key = number(attributes, L.CONN_ID), number(attributes, L.SESSION_ID)
-        if " answer ok -" in theirs and any(line.startswith(" answer EEXIST") for line in ours) and key in history["sessions"]:
+        if not any(line.startswith(" answer E") for line in theirs) and any(line.startswith(" answer EEXIST") for line in ours) \
+                and key in history["sessions"]:
             return Finding("second session of an id", True)
     if cmd == L.TUNNEL_CREATE and any(len(attributes.get(k, bytes(16))) < 16 for k in (L.IP6_SADDR, L.IP6_DADDR)):
         return Finding("short IPv6 address", True)
     if history["odd tunnel"]:
         return Finding("odd version or id", True)
+    if history["begun"] and any(line.startswith(" wire ") for line in ours + theirs):
+        return Finding("begun datagram", True)
     if cmd in (L.SESSION_GET, L.SESSION_DELETE, L.SESSION_MODIFY) and L.IFNAME in attributes and ours[0] == theirs[0]:
         return Finding("sessions of one interface name", cmd != L.SESSION_GET)
     return None
@@ -177,14 +187,18 @@ def listed(op, ours, theirs, history):
 def remember(op, row, history):
     """What later differences may be explained by."""
     cmd, attributes = request(op)
-    if cmd == L.SESSION_CREATE and " answer ok -" in row:
+    if cmd == L.SESSION_CREATE and not any(line.startswith(" answer E") for line in row):
         history["sessions"].add((number(attributes, L.CONN_ID), number(attributes, L.SESSION_ID)))
     if (number(attributes, L.RECV_TIMEOUT) or 0) and " answer ok -" in row or re.match(r"set \d+ 273 5 ", op) and row[0] == "0":
         history["reorder"] = True
     if op.startswith("connect ") and row[0] == "0":
         name = bytes.fromhex(op.split(" ")[2].replace("-", ""))
-        if len(name) in (46, 58):
-            history["sessions"].add(struct.unpack_from("=II", name, 30 if len(name) == 46 else 14))
+        at = {38: ("=HH", 30), 46: ("=II", 30), 50: ("=HH", 14), 58: ("=II", 14)}.get(len(name))
+        if at:
+            history["sessions"].add(struct.unpack_from(at[0], name, at[1]))
+    begun = re.match(r"send \d+ (\d+) ", op)
+    if begun and int(begun[1]) & socket.MSG_MORE and row[0].isdigit():
+        history["begun"] = True
     if cmd == L.TUNNEL_CREATE and " answer ok -" in row:
         version = number({0: attributes.get(L.PROTO_VERSION, b"")[:1]}, 0)
         if version not in (2, 3) or version == 2 and number(attributes, L.CONN_ID) > 0xffff:
@@ -203,7 +217,7 @@ class Comparison:
 
     def episode(self, number, lines, first, head, ours, theirs):
         """lines: of the program, from row `first`; the first `head` are the prologue, which counts for nothing."""
-        history = {"sessions": set(), "odd tunnel": False, "reorder": False}
+        history = {"sessions": set(), "odd tunnel": False, "reorder": False, "begun": False}
         for at, op in enumerate(lines):
             row = first + at
             mine, other = ours.get(row), theirs.get(row)

@@ -218,5 +218,21 @@ def _():
     ktap.eq(datapath.so_error(tun.sock) != 0, impl.differs("C leaves its error hook in the socket", c=True, rust=False), "SO_ERROR is set")
 
 
+@row("N13", "the socket's user has begun a datagram to somebody else")
+def _():
+    bed = ground()
+    other = "10.0.0.9"
+    bed.ns.ip(f"neigh replace {other} lladdr {':'.join(f'{b:02x}' for b in bed.far_mac)} dev va nud permanent")
+    ktap.cleanup(bed.ns.ip, f"neigh del {other} dev va")
+    tun = bed.tunnel(10)
+    ses = bed.session(tun, 1001)
+    bed.transmit(ses, inner(new_tag()))     # the socket has a route
+    bed.far_wire.drain()
+    tun.sock.sendto(b"begun", socket.MSG_MORE, (other, 9))
+    bed.transmit(ses, inner(new_tag()))
+    ktap.eq([packet.dst for packet in bed.sent(1)],
+            [impl.differs("C sends by the flow of the socket's cork", c=other, rust=datapath.ADDR[4][1])], "where the frame went")
+
+
 if __name__ == "__main__":
     ktap.main()
