@@ -4,9 +4,9 @@ import errno
 import os
 import re
 
-# What no test may leave in the log.
+# What no test may leave in the log. The fault of a program is "general protection fault ip:...".
 BAD = re.compile(
-    r"WARNING:|BUG:|Oops|general protection fault|refcount_t:|IDR not empty"
+    r"WARNING:|BUG:|Oops|general protection fault[^ ]|refcount_t:|IDR not empty"
     r"|unregister_netdevice: waiting|soft lockup|hard LOCKUP|rcu.*detected.*stall"
     r"|INFO: task .* blocked|kernel BUG at|Kernel panic|unreferenced object"
     r"|scheduling while atomic|sleeping function called|Rust panic|rust_kernel: panicked")
