@@ -66,11 +66,24 @@ def free_line(line):
 FRAGMENT = re.compile(r"(86dd6[0-9a-f]{7}[0-9a-f]{4}2c[0-9a-f]{2}[0-9a-f]{64}[0-9a-f]{8})[0-9a-f]{8}")
 
 
+def free_fragment(line):
+    """A frame in a tunnel that is an IPv6 fragment, without its identification, which the checksum in front of it covers."""
+    line, found = FRAGMENT.subn(r"\g<1>????????", line)
+    if found and line.startswith(" wire "):
+        frame = line[6:]
+        if frame[24:28] == "0800" and frame[46:48] == "11":
+            frame = zero(frame, 14 + 20 + 6, 2)
+        elif frame[24:28] == "86dd" and frame[40:42] == "11":
+            frame = zero(frame, 14 + 40 + 6, 2)
+        line = " wire " + frame
+    return line
+
+
 def free(op, row):
     """The lines about an operation without what is nobody's decision."""
     row = [free_line(line) for line in row]
     if op.startswith("frame "):     # a datagram that the device is to fragment
-        row = [FRAGMENT.sub(r"\g<1>????????", line) for line in row]
+        row = [free_fragment(line) for line in row]
     if op == "cat /proc/net/dev":
         row = [line for line in row if not line.startswith((" |   tap0:", " |     lo:"))]     # multicast of the namespace itself
     if op.startswith(("name ", "peer ")):
