@@ -62,13 +62,14 @@ def free_line(line):
     return " ".join(words)
 
 
-# An IPv6 packet's header with a fragment header behind it, up to the identification.
-FRAGMENT = re.compile(r"(86dd6[0-9a-f]{7}[0-9a-f]{4}2c[0-9a-f]{2}[0-9a-f]{64}[0-9a-f]{8})[0-9a-f]{8}")
+# In a tunnel: the identification of an IPv6 fragment, and the address of a device of which nothing else was said, as a PPPoE socket uses it.
+FRAGMENT = re.compile(r"(86dd6[0-9a-f]{7}[0-9a-f]{4}2c[0-9a-f]{2}[0-9a-f]{64}[0-9a-f]{8})[0-9a-f]{8}()")
+ADDRESS = re.compile(r"([0-9a-f]{12})[0-9a-f]{12}(886411)")
 
 
-def free_fragment(line):
-    """A frame in a tunnel that is an IPv6 fragment, without its identification, which the checksum in front of it covers."""
-    line, found = FRAGMENT.subn(r"\g<1>????????", line)
+def free_inner(line, free):
+    """A frame in a tunnel without what is `free` in it, and the checksum in front that covers that."""
+    line, found = free.subn(lambda match: match[1] + "?" * (len(match[0]) - len(match[1] + match[2])) + match[2], line)
     if found and line.startswith(" wire "):
         frame = line[6:]
         if frame[24:28] == "0800" and frame[46:48] == "11":
@@ -82,8 +83,8 @@ def free_fragment(line):
 def free(op, row):
     """The lines about an operation without what is nobody's decision."""
     row = [free_line(line) for line in row]
-    if op.startswith("frame "):     # a datagram that the device is to fragment
-        row = [free_fragment(line) for line in row]
+    if op.startswith(("frame ", "send ")):
+        row = [free_inner(line, FRAGMENT if op.startswith("frame ") else ADDRESS) for line in row]
     if op == "cat /proc/net/dev":
         row = [line for line in row if not line.startswith((" |   tap0:", " |     lo:"))]     # multicast of the namespace itself
     if op.startswith(("name ", "peer ")):
