@@ -380,6 +380,7 @@ impl<'a> Path<'a> {
 ///
 /// Not if they are too long for the route, and have to be fragmented: the IP layer, which would notice that and split the packet
 /// before, counts no UDP header inside of a tunnel (`skb_gso_transport_seglen()`), and lets some out that are up to 8 bytes too long.
+/// Nor if the socket has IP options, whose length is not counted here.
 ///
 /// On a link inside of the machine it is passed on as it is: the device says that it can split such packets, since whoever gets them
 /// may be able to. A tunnel's driver is; a program that reads a UDP socket is not. Not with checksums in the UDP headers: some are

@@ -210,7 +210,7 @@ def remember(op, row, history):
         at = {38: ("=HH", 30), 46: ("=II", 30), 50: ("=HH", 14), 58: ("=II", 14)}.get(len(name))
         if at:
             history["sessions"].add(struct.unpack_from(at[0], name, at[1]))
-    begun = re.match(r"send \d+ (\d+) ", op)
+    begun = re.match(r"send \d+ (\d+) \S+ [0-9a-f]", op)
     if begun and int(begun[1]) & socket.MSG_MORE and row[0].isdigit():
         history["begun"] = True
     if cmd == L.TUNNEL_CREATE and " answer ok -" in row:
