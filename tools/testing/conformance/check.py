@@ -4,7 +4,7 @@
 check.py <directory> <seed> <operations> <first episode>: those of a program that was generated with these numbers. What was found is
 written to `result`, and the first episode that failed to `failed`.
 check.py <directory> --program <file>: those of a program of one's own.
-check.py --sum <directory> <seconds>: adds up the results in a directory, writes and prints the sum.
+check.py --sum <directory> <seconds> <guests failed>: adds up the results in a directory, writes and prints the sum.
 
 Exit status 1: there are failures.
 """
@@ -28,8 +28,8 @@ def show(failure):
         print(f"    C     {(c or '(nothing)')[:1000]}\n    ours  {(rust or '(nothing)')[:1000]}")
 
 
-def total(directory, seconds):
-    """The sum of several results, also as a line of text."""
+def total(directory, seconds, guests_failed):
+    """The sum of several results, also as a line of text. Guests that failed, or whose kernel complained, are failures, too."""
     sums, listed = collections.Counter(), collections.Counter()
     seed = None
     for name in os.listdir(directory):
@@ -38,6 +38,7 @@ def total(directory, seconds):
         seed = result["seed"]
         listed.update(result["listed"])
         sums.update({k: result[k] for k in ("episodes", "compared", "skipped", "mutated", "syz", "failed")})
+    sums["failed"] += guests_failed
     result = {"seed": seed, "seconds": seconds, "listed": listed, **sums}
     with open(os.path.join(directory, "../sum"), "w", encoding="ascii") as file:
         json.dump(result, file)
@@ -61,7 +62,7 @@ def one_program(ours, theirs):
 
 def main():
     if sys.argv[1] == "--sum":
-        return total(sys.argv[2], int(sys.argv[3]))
+        return total(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
     directory = sys.argv[1]
 
     def transcript(name):

@@ -5,7 +5,7 @@ An episode depends on the seed and its own number only. Traits decide what it is
 ones. With --collide all are of that kind, and what comes after the line "collide" is for several processes at a time."""
 import sys
 
-import compare
+import listed
 import netlink
 import packets
 import program
@@ -63,7 +63,7 @@ def mutate_request(e, line):
     words[4] = program.text(body[:4] + packets.mutate(e, body[4:]))
     mutated = " ".join(words)
     # The end of waiting would depend on the machine's speed.
-    wait = compare.request(mutated)[1].get(program.L.RECV_TIMEOUT)
+    wait = listed.request(mutated)[1].get(program.L.RECV_TIMEOUT)
     return line if wait and 0 < int.from_bytes(wait[:4], "little") < netlink.LONG_WAIT else mutated
 
 

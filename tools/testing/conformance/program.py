@@ -50,6 +50,11 @@ def text(data):
     return data.hex() or "-"
 
 
+def zero(hexadecimal, at, size):
+    """A frame in hexadecimal with zeros in place of some of its bytes."""
+    return hexadecimal[:2 * at] + "00" * size + hexadecimal[2 * (at + size):]
+
+
 def ifname(name):
     return genl.string(IFLA_IFNAME, name)
 
