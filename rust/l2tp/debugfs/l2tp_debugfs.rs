@@ -19,6 +19,7 @@ use l2tp_core::listing::{
 use net::{
     debugfs::Dir,
     namespace::Namespace,
+    rcu::CallbackBarrier,
     seq_file::Records, //
 };
 
@@ -30,9 +31,11 @@ net::module! {
     license: "GPL",
 }
 
-/// The module: the directory exists as long as it is loaded.
+/// The module: the directory exists as long as it is loaded. Fields are dropped in this order.
 struct L2tpDebugfs {
     _directory: Dir,
+    /// Who reads may hold the last reference of a session, which may hold that of its tunnel.
+    _callbacks: CallbackBarrier<2>,
 }
 
 impl kernel::Module for L2tpDebugfs {
@@ -42,6 +45,7 @@ impl kernel::Module for L2tpDebugfs {
         pr_info!("L2TP debugfs support\n");
         Ok(Self {
             _directory: directory,
+            _callbacks: CallbackBarrier,
         })
     }
 }

@@ -19,6 +19,7 @@
 )]
 
 use kernel::prelude::*;
+use net::rcu::CallbackBarrier;
 
 mod attributes;
 mod dump;
@@ -43,9 +44,11 @@ net::module! {
     alias: ["net-pf-16-proto-16-family-l2tp"],
 }
 
-/// The module: the family is registered as long as it is loaded.
+/// The module: the family is registered as long as it is loaded. Fields are dropped in this order.
 struct L2tpNetlink {
     _family: net::genl::Registration,
+    /// Who handles a request may hold the last reference of a session, which may hold that of its tunnel.
+    _callbacks: CallbackBarrier<2>,
 }
 
 impl kernel::Module for L2tpNetlink {
@@ -53,6 +56,7 @@ impl kernel::Module for L2tpNetlink {
         pr_info!("L2TP netlink interface\n");
         Ok(Self {
             _family: family::FAMILY.register()?,
+            _callbacks: CallbackBarrier,
         })
     }
 }
