@@ -66,6 +66,25 @@ mod tests {
     }
 
     #[test]
+    fn an_object_is_put_into_a_table_once() -> Result {
+        static DROPS: AtomicUsize = AtomicUsize::new(0);
+        let (table, other) = (table()?, table()?);
+        let (one, two) = (Counted::new(1, &DROPS)?, Counted::new(2, &DROPS)?);
+        add(&table, 1, &one)?;
+        assert!(other.insert(1, &one, |_| Ok(())) == Err(EBUSY));
+        assert!(table.insert(1, &one, |_| Ok(())) == Err(EBUSY));
+        assert!(!other.remove(&one));
+        add(&table, 1, &two)?;
+        assert!(has(&table, 1, 1) && has(&table, 1, 2));
+        assert!(table.remove(&one));
+        // Who found it before may be on it still, and go on from there.
+        assert!(add(&table, 1, &one) == Err(EBUSY));
+        assert!(!has(&table, 1, 1) && has(&table, 1, 2));
+        assert_eq!(one.refcount(), 1);
+        Ok(())
+    }
+
+    #[test]
     fn nothing_is_lost_when_it_grows() -> Result {
         static DROPS: AtomicUsize = AtomicUsize::new(0);
         const MANY: u32 = 300;

@@ -67,8 +67,7 @@ impl<T> Buckets<T> {
 
     /// Puts `object` at the front of its bucket, where readers see it fully initialised.
     fn link(&self, object: &Shared<T>) {
-        // SAFETY: Set by the writer before the object is linked, and writers are serialised.
-        let hash = unsafe { *object.hash.get() };
+        let hash = object.hash.load(Ordering::Relaxed);
         if let Some(head) = self.head(hash) {
             self.next(object)
                 .store(head.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -134,11 +133,12 @@ impl<T: Send + Sync> RcuTable<T> {
     /// Inserts `object` under `hash` unless `conflict` holds for one that is there.
     ///
     /// `conflict` is called for the objects of the bucket with the writers' lock held, so check and insertion are one step.
-    /// An object can be in one table only, once. May sleep.
+    /// An object can be in one table, and put into it once: it has the links of one only, which readers may follow after it was
+    /// removed. May sleep.
     ///
     /// # Errors
     ///
-    /// What `conflict` returns, or `ENOMEM`.
+    /// What `conflict` returns, `EBUSY` if the object has been in a table, or `ENOMEM`.
     pub fn insert(
         &self,
         hash: u32,
@@ -156,8 +156,10 @@ impl<T: Send + Sync> RcuTable<T> {
             conflict(other)?;
         }
         drop(rcu_guard);
-        // SAFETY: The object is not linked yet, so nobody reads the field, and writers are serialised.
-        unsafe { *object.hash.get() = hash };
+        if !object.claim_links() {
+            return Err(EBUSY);
+        }
+        object.hash.store(hash, Ordering::Relaxed);
         buckets.link(object);
         // The table's own reference, taken back in `unlink()`.
         let _ = object.clone().into_raw();
@@ -175,8 +177,7 @@ impl<T: Send + Sync> RcuTable<T> {
         let Some(buckets) = (unsafe { self.current.load(Ordering::Relaxed).as_ref() }) else {
             return false;
         };
-        // SAFETY: Written by serialised writers only.
-        let hash = unsafe { *object.hash.get() };
+        let hash = object.hash.load(Ordering::Relaxed);
         let Some(mut link) = buckets.head(hash) else {
             return false;
         };

@@ -7,17 +7,16 @@
 //! and turn it into a strong one if it is not dying ([`Shared::try_get`]). So the object is dropped and freed when the last
 //! strong reference is gone *and* a grace period has passed since.
 //!
-//! The drop of `T` runs in softirq context and must not sleep. A module whose code may be run by such a drop calls
-//! `rcu_barrier()` before it goes away.
+//! The drop of `T` runs in softirq context and must not sleep. The callback that does it is code of the module that drops the last
+//! reference, so each that may has a [`CallbackBarrier`](crate::rcu::CallbackBarrier).
 
 use core::{
-    cell::UnsafeCell,
     marker::PhantomData,
     mem::ManuallyDrop,
     ops::Deref,
     pin::Pin,
     ptr::NonNull,
-    sync::atomic::{AtomicPtr, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU32, Ordering},
 };
 use kernel::{alloc::Flags, prelude::*, types::Opaque};
 use net_bindings as c;
@@ -28,13 +27,14 @@ pub(crate) const TABLE_LINKS: usize = 2;
 /// The allocation behind [`RcuArc<T>`]: a `T` with its reference count and links.
 #[pin_data]
 pub struct Shared<T> {
-    /// Links of the hash table, one for each of two generations of a table being resized.
+    /// Links of the hash table, one for each of two generations of a table being resized. The first is `none()` until the object
+    /// is put into a table.
     pub(crate) table_link: [AtomicPtr<Shared<T>>; TABLE_LINKS],
     /// Hash under which the object is in a table.
-    pub(crate) hash: UnsafeCell<u32>,
+    pub(crate) hash: AtomicU32,
     #[pin]
     refcount: Opaque<c::refcount_t>,
-    /// Link of a [`PendingList`]; `PENDING_NONE` while not in one.
+    /// Link of a [`PendingList`]; `none()` while not in one.
     pending: AtomicPtr<Shared<T>>,
     #[pin]
     rcu: Opaque<c::callback_head>,
@@ -67,6 +67,19 @@ impl<T> Shared<T> {
     pub fn refcount(&self) -> u32 {
         // SAFETY: The count is initialised and `self` is alive.
         unsafe { c::refcount_read(self.refcount.get()) }
+    }
+
+    /// Takes the links for a table. Returns whether they were free: no table has ever had them.
+    pub(crate) fn claim_links(&self) -> bool {
+        let [first, _] = &self.table_link;
+        first
+            .compare_exchange(
+                none(),
+                core::ptr::null_mut(),
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            )
+            .is_ok()
     }
 
     /// # Safety
@@ -108,21 +121,23 @@ unsafe impl<T: Send + Sync> Sync for RcuArc<T> {}
 // The reference can be moved, whatever it refers to.
 impl<T> Unpin for RcuArc<T> {}
 
-impl<T> RcuArc<T> {
+impl<T: Send + Sync + 'static> RcuArc<T> {
     /// Allocates an object with one reference. Sleeps according to `flags`.
+    ///
+    /// Wherever its last reference is dropped, the object is dropped later and on any CPU: hence the bounds.
     pub fn new<E>(value: impl PinInit<T, E>, flags: Flags) -> Result<Self>
     where
         Error: From<E>,
     {
         let boxed = KBox::try_pin_init::<Error>(
             try_pin_init!(Shared {
-                table_link: [const { AtomicPtr::new(core::ptr::null_mut()) }; TABLE_LINKS],
-                hash: UnsafeCell::new(0),
+                table_link: [AtomicPtr::new(none()), AtomicPtr::new(core::ptr::null_mut())],
+                hash: AtomicU32::new(0),
                 refcount <- Opaque::ffi_init(|r| {
                     // SAFETY: `r` is valid for writes.
                     unsafe { c::refcount_set(r, 1) }
                 }),
-                pending: AtomicPtr::new(pending_none()),
+                pending: AtomicPtr::new(none()),
                 rcu <- pin_init::init_zeroed(),
                 value <- value,
             }? Error),
@@ -136,7 +151,9 @@ impl<T> RcuArc<T> {
             _p: PhantomData,
         })
     }
+}
 
+impl<T> RcuArc<T> {
     /// Whether both refer to the same object.
     #[inline]
     pub fn ptr_eq(&self, other: &Shared<T>) -> bool {
@@ -194,8 +211,8 @@ impl<T> Drop for RcuArc<T> {
     }
 }
 
-/// Marks an object that is in no pending list. Never dereferenced.
-fn pending_none<T>() -> *mut Shared<T> {
+/// A link of an object that is in no list. Never dereferenced.
+fn none<T>() -> *mut Shared<T> {
     core::ptr::without_provenance_mut(usize::MAX)
 }
 
@@ -223,7 +240,7 @@ impl<T> PendingList<T> {
         if object
             .pending
             .compare_exchange(
-                pending_none(),
+                none(),
                 core::ptr::null_mut(),
                 Ordering::AcqRel,
                 Ordering::Relaxed,
@@ -289,7 +306,7 @@ impl<T> Iterator for Pending<T> {
         // SAFETY: By the type invariant the chain owns a reference, which `into_raw()` gave it.
         let object = unsafe { RcuArc::from_raw(self.next) };
         // From here on the object may be pushed again.
-        self.next = object.pending.swap(pending_none(), Ordering::AcqRel);
+        self.next = object.pending.swap(none(), Ordering::AcqRel);
         Some(object)
     }
 }
