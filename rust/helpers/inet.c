@@ -18,6 +18,23 @@ __net_helper void net_helper_flowi4_set_tos(struct flowi4 *fl4, u8 tos)
 	fl4->flowi4_dscp = inet_dsfield_to_dscp(tos);
 }
 
+__net_helper int net_helper_ip4_dst_hoplimit(const struct dst_entry *dst)
+{
+	return ip4_dst_hoplimit(dst);
+}
+
+__net_helper void net_helper_ip_select_ident_segs(struct net *net, struct sk_buff *skb, struct sock *sk, int segs)
+{
+	ip_select_ident_segs(net, skb, sk, segs);
+}
+
+/* What the user of a socket wants its packets to be handled like. */
+__net_helper void net_helper_skb_set_priority_and_mark(struct sk_buff *skb, const struct sock *sk)
+{
+	skb->priority = READ_ONCE(sk->sk_priority);
+	skb->mark = READ_ONCE(sk->sk_mark);
+}
+
 __net_helper u32 net_helper_dst_mtu(const struct dst_entry *dst)
 {
 	return dst_mtu(dst);

@@ -18,20 +18,40 @@ use net_bindings as c;
 
 /// The largest IP packet, and the largest UDP length, in bytes.
 const MAX_LEN: usize = 0xffff;
+/// Length of an IPv4 header without options, in bytes.
+const IPV4_HEADER: usize = size_of::<c::iphdr>();
+/// Length of the longest that there can be.
+const LONGEST_IPV4_HEADER: usize = 60;
 
 /// Addresses of a packet to be sent, in network order.
 #[derive(Clone, Copy)]
 enum Hosts {
     V4 {
         local: c::__be32,
+        /// Where the packet goes to next.
+        next: c::__be32,
+        /// Where it goes to in the end: elsewhere if the socket has a source route.
         peer: c::__be32,
-        /// Length of the IP header with the socket's options.
-        header: usize,
+        /// Whether the socket has IP options.
+        options: bool,
     },
     V6 {
         local: c::in6_addr,
         peer: c::in6_addr,
     },
+}
+
+impl Hosts {
+    /// Length of the IP header, at most.
+    #[inline]
+    fn header_len(&self) -> usize {
+        match self {
+            Self::V4 { options: false, .. } => IPV4_HEADER,
+            // The socket may get longer options until the IP layer reads them: no lock is held.
+            Self::V4 { options: true, .. } => LONGEST_IPV4_HEADER,
+            Self::V6 { .. } => 40,
+        }
+    }
 }
 
 /// The way that packets of a socket take, see the [module documentation](self).
@@ -65,48 +85,47 @@ impl<'a> Path<'a> {
             }
         }
         // SAFETY: An `inet_sock`, alive; each field is read once.
-        let (local, mut peer, opt) = unsafe {
+        let (local, peer, opt) = unsafe {
             (
                 (&raw const (*inet).inet_saddr).read_volatile(),
-                (&raw const (*sk)
-                    .__sk_common
-                    .__bindgen_anon_1
-                    .__bindgen_anon_1
-                    .skc_daddr)
-                    .read_volatile(),
+                ipv4_peer(sk),
                 (&raw const (*inet).inet_opt).read_volatile(),
             )
         };
-        let mut header = 20;
         // SAFETY: IP options are freed after a grace period, and `softirq` is a read-side critical section.
-        if let Some(opt) = unsafe { opt.as_ref() } {
-            header += usize::from(opt.opt.optlen);
-            if opt.opt.srr != 0 {
-                peer = opt.opt.faddr;
-            }
-        }
+        let options = unsafe { opt.as_ref() };
+        let first_hop = options
+            .filter(|options| options.opt.srr != 0)
+            .map(|options| options.opt.faddr);
+        let (next, options) = (first_hop.unwrap_or(peer), options.is_some());
         let dst = cached_route(sk, AF_INET, 0, softirq);
         // A socket without addresses of its own gets them from the route: look it up for each packet.
-        if !dst.is_null() && local != 0 && peer != 0 {
+        if !dst.is_null() && local != 0 && next != 0 {
             // INVARIANT: The route was read under RCU.
             return Ok(Self {
                 socket,
                 hosts: Hosts::V4 {
                     local,
+                    next,
                     peer,
-                    header,
+                    options,
                 },
                 dst,
                 counted: false,
                 _softirq: PhantomData,
             });
         }
-        Self::route_v4(socket, header)
+        Self::route_v4(socket, peer, first_hop.is_some(), options)
     }
 
-    /// Looks up an IPv4 route and stores it in the socket.
+    /// Looks up an IPv4 route and stores it in the socket. `peer` is whom that was connected to a moment ago.
     #[cold]
-    fn route_v4(socket: &'a Socket, header: usize) -> Result<Self, Reason> {
+    fn route_v4(
+        socket: &'a Socket,
+        peer: c::__be32,
+        source_routed: bool,
+        options: bool,
+    ) -> Result<Self, Reason> {
         let sk = socket.as_ptr();
         let mut flow: c::flowi4 = pin_init::zeroed();
         // SAFETY: The socket is a live `inet_sock`; the flow is ours.
@@ -115,20 +134,30 @@ impl<'a> Path<'a> {
             c::flowi4_set_tos(&mut flow, (*socket.inet()).tos);
             c::ip_route_output_flow(c::sock_net(sk), &mut flow, sk)
         };
-        let rt = kernel::error::from_err_ptr(rt).map_err(|_| Reason::NoRoute)?;
+        let rt = kernel::error::from_err_ptr(rt).map_err(|_| {
+            // SAFETY: The socket, and so its namespace, is alive.
+            unsafe { c::IP_INC_STATS(c::sock_net(sk), c::IPSTATS_MIB_OUTNOROUTES as c_int) };
+            Reason::NoRoute
+        })?;
         // SAFETY: The lookup returned a counted route, whose first member is the `dst_entry`. The socket gets a count of its
         // own, and we keep ours.
         unsafe {
             let dst: *mut c::dst_entry = rt.cast();
             c::dst_hold(dst);
             c::sk_dst_set(sk, dst);
+            // The exchange above is a full barrier.
+            if ipv4_peer(sk) != peer {
+                // Somebody has connected the socket anew, and perhaps stored the right route before this one.
+                c::sk_dst_set(sk, null_mut());
+            }
             // INVARIANT: Counted.
             Ok(Self {
                 socket,
                 hosts: Hosts::V4 {
                     local: flow.saddr,
-                    peer: flow.daddr,
-                    header,
+                    next: flow.daddr,
+                    peer: if source_routed { peer } else { flow.daddr },
+                    options,
                 },
                 dst,
                 counted: true,
@@ -227,13 +256,9 @@ impl<'a> Path<'a> {
     /// Bytes that the IP header and those below it will take in front of the packet.
     #[inline]
     pub fn headroom(&self) -> usize {
-        let ip = match self.hosts {
-            Hosts::V4 { header, .. } => header,
-            Hosts::V6 { .. } => 40,
-        };
         // SAFETY: The route is valid by the type invariant; its device is freed after a grace period.
         let link = unsafe { c::LL_RESERVED_SPACE(c::dst_dev_rcu(self.dst)) };
-        ip.wrapping_add(link as usize)
+        self.hosts.header_len().wrapping_add(link as usize)
     }
 
     /// Whether the route leads out of the very device that `skb` is on: it would come back for ever.
@@ -315,15 +340,32 @@ impl<'a> Path<'a> {
     pub fn send_ip(&mut self, mut skb: SkBuff) -> Result<(), Reason> {
         let sk = self.socket.as_ptr();
         let header = match self.hosts {
-            Hosts::V4 { header, .. } => header,
             // The length in an IPv6 header does not count the header.
             Hosts::V6 { .. } => 0,
+            Hosts::V4 { .. } => self.hosts.header_len(),
         };
         if skb.len().wrapping_add(header) > MAX_LEN {
             skb.discard(Reason::TooBig);
             return Err(Reason::TooBig);
         }
         skb.drop_dst();
+        if let Hosts::V4 {
+            local,
+            next,
+            options: false,
+            ..
+        } = self.hosts
+        {
+            let Some(header) = skb
+                .push(IPV4_HEADER)
+                .and_then(|h| h.first_chunk_mut::<IPV4_HEADER>())
+            else {
+                skb.discard(Reason::NoMemory);
+                return Err(Reason::NoMemory);
+            };
+            self.write_ipv4_header(header, local, next);
+            skb.reset_network_header();
+        }
         let skb = skb.into_raw();
         // SAFETY: The packet is ours, and given away with its route: a count of it if we have one, else borrowed under RCU,
         // which lasts until after the output function. That consumes the packet, reads only the addresses (and for IPv6 the
@@ -339,11 +381,17 @@ impl<'a> Path<'a> {
                 c::skb_dst_set_noref(skb, self.dst);
             }
             match self.hosts {
-                Hosts::V4 { local, peer, .. } => {
+                Hosts::V4 { options: false, .. } => {
+                    let net = c::sock_net(sk);
+                    c::ip_select_ident_segs(net, skb, sk, c_int::from(c::skb_gso_segs(skb).max(1)));
+                    c::skb_set_priority_and_mark(skb, sk);
+                    c::ip_local_out(net, sk, skb)
+                }
+                Hosts::V4 { local, next, .. } => {
                     let mut flow = MaybeUninit::<c::flowi>::uninit();
                     let ip4 = &raw mut (*flow.as_mut_ptr()).u.ip4;
                     (*ip4).saddr = local;
-                    (*ip4).daddr = peer;
+                    (*ip4).daddr = next;
                     c::__ip_queue_xmit(sk, skb, flow.as_mut_ptr(), (*self.socket.inet()).tos)
                 }
                 Hosts::V6 { local, peer } => {
@@ -371,6 +419,52 @@ impl<'a> Path<'a> {
         } else {
             Ok(())
         }
+    }
+
+    /// Writes an IPv4 header without options, which may be fragmented (RFC 791 section 3.1). Length, identification and checksum are left
+    /// to the IP layer.
+    ///
+    /// We write it since `__ip_queue_xmit()` reads the socket's options once more, and trusts that there is room for them: they may be
+    /// others by then.
+    #[inline]
+    fn write_ipv4_header(&self, header: &mut [u8; IPV4_HEADER], local: c::__be32, next: c::__be32) {
+        let (sk, inet) = (self.socket.as_ptr(), self.socket.inet());
+        // SAFETY: A live `inet_sock`; each field is read once. The route is valid by the type invariant.
+        let (tos, ttl, protocol) = unsafe {
+            (
+                (&raw const (*inet).tos).read_volatile(),
+                match (&raw const (*inet).uc_ttl).read_volatile() {
+                    ttl if ttl < 0 => c::ip4_dst_hoplimit(self.dst),
+                    ttl => ttl.into(),
+                },
+                (*sk).sk_protocol,
+            )
+        };
+        let [s0, s1, s2, s3] = local.to_ne_bytes();
+        let [d0, d1, d2, d3] = next.to_ne_bytes();
+        // CAST: Protocols of IP and hop limits have 8 bits.
+        *header = [
+            0x45,
+            tos,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            ttl as u8,
+            protocol as u8,
+            0,
+            0,
+            s0,
+            s1,
+            s2,
+            s3,
+            d0,
+            d1,
+            d2,
+            d3,
+        ];
     }
 }
 
@@ -435,6 +529,24 @@ impl Drop for Path<'_> {
             // SAFETY: The count is ours by the type invariant.
             unsafe { c::dst_release(self.dst) }
         }
+    }
+}
+
+/// Whom an IPv4 socket is connected to.
+///
+/// # Safety
+///
+/// The socket is alive.
+#[inline]
+unsafe fn ipv4_peer(sk: *const c::sock) -> c::__be32 {
+    // SAFETY: By the safety requirements; the field is read once.
+    unsafe {
+        (&raw const (*sk)
+            .__sk_common
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .skc_daddr)
+            .read_volatile()
     }
 }
 

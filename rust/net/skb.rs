@@ -252,6 +252,17 @@ impl SkBuff {
         }
     }
 
+    /// Marks the first byte of data as the network header.
+    #[inline]
+    pub fn reset_network_header(&mut self) {
+        // SAFETY: Valid by the type invariant; `data` is inside the buffer, whose size fits.
+        unsafe {
+            let skb = self.ptr.as_ptr();
+            let offset = ((*skb).data as usize).wrapping_sub((*skb).head as usize);
+            (*skb).__bindgen_anon_4.headers.as_mut().network_header = offset as u16;
+        }
+    }
+
     /// Marks the first byte of data as the transport header.
     #[inline]
     pub fn reset_transport_header(&mut self) {

@@ -9,10 +9,11 @@ import collections
 import contextlib
 import os
 import socket
+import struct
 import sys
 import time
 
-from lib import datapath, ktap, l2tp, netns
+from lib import datapath, impl, ktap, l2tp, netns, pppox
 from lib import l2tpwire as wire
 from lib.datapath import case, ground
 from lib.genl import u8, u64
@@ -197,7 +198,7 @@ def options(family):
             tun.sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, number & 1)
             if family == 4:
                 tun.sock.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS,
-                                    b"\1\1\1\0" * (number % 3))
+                                    b"\1" * (40 * (number % 2)))
                 tun.sock.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, number & 0xFC)
             else:
                 tun.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, number & 0xFC)
@@ -210,6 +211,40 @@ def options(family):
 
 ktap.add("options, TOS and mark of the socket change, IPv4", options, 4)
 ktap.add("traffic class and mark of the socket change, IPv6", options, 6)
+
+
+@ktap.case("options of the socket change, PPP")
+def _():
+    """A packet of a PPPoL2TP socket has no room to spare in front, and options can be 40 bytes long."""
+    two_cpus()
+    if not impl.load("l2tp_ppp"):
+        ktap.skip("no l2tp_ppp")
+    bed = pppox.Ground()
+    ktap.cleanup(bed.close)
+    end = bed.end()
+    ktap.cleanup(end.close)
+    end.management()
+    session = end.session(10, 20)
+    frame = b"\xc0\x21" + bytes(range(60))
+    whole = struct.pack("!HHH", 2, end.ptid, 20) + b"\xff\x03" + frame
+
+    def disturb(until):
+        while time.monotonic() < until:
+            for length in (40, 0, 24, 4):
+                end.udp.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b"\1" * length)
+
+    with Workers() as workers:
+        workers.start(for_a_while, sender, session, frame, cpu=1)
+        workers.start(for_a_while, disturb, cpu=0)
+        workers.go()
+        until, got = time.monotonic() + SECONDS, 0
+        while time.monotonic() < until:
+            data = end.sent(0.05)
+            ktap.ok(data in (None, whole), f"malformed packet: {data and data.hex()}")
+            got += data is not None
+    ktap.ok(got > 0, "nothing has arrived")
+    ktap.diag(f"{got} frames have arrived, {session.stats()}")
+    end.udp.setsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, b"")
 
 
 def routes(family):
