@@ -124,6 +124,10 @@ pub trait PernetState: Send + Sync + Sized + 'static {
 
     /// The namespace is gone after this.
     fn exit(_this: &Arc<Self>, _ns: &Namespace) {}
+
+    /// All namespaces that exit together have done so, as far as this module is concerned. What was there before it, the IP layer
+    /// for instance, ends there after this.
+    fn exited() {}
 }
 
 /// What the kernel allocates for a module in each namespace, zeroed.
@@ -180,6 +184,7 @@ impl<T: PernetState> PernetSlot<T> {
             ops.init = Some(Self::init);
             ops.pre_exit = Some(Self::pre_exit);
             ops.exit = Some(Self::exit);
+            ops.exit_batch = Some(Self::exit_batch);
             ops.id = self.id.get();
             ops.size = size_of::<Area<T>>();
         }
@@ -270,9 +275,16 @@ impl<T: PernetState> PernetSlot<T> {
             T::exit(&state, ns);
         }
     }
+
+    /// # Safety
+    ///
+    /// Only for the kernel's namespace code.
+    unsafe extern "C" fn exit_batch(_namespaces: *mut c::list_head) {
+        T::exited();
+    }
 }
 
-/// A registered [`PernetSlot`]; dropping it ends the state of all namespaces, calling both hooks of each.
+/// A registered [`PernetSlot`]; dropping it ends the state of all namespaces, calling all hooks of each.
 ///
 /// # Invariants
 ///

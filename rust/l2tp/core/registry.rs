@@ -17,6 +17,7 @@
 //! RTNL, which is the end of its pseudowire, is done later, for many sessions together: [`NetState::reap`].
 
 use crate::{Session, Tunnel};
+use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{
     impl_has_work, new_mutex, new_work,
     prelude::*,
@@ -27,13 +28,16 @@ use kernel::{
 use net::{
     namespace::{Namespace, PernetSlot, PernetState},
     netdev::UnregisterList,
-    rcu::{self, ReadSide},
+    rcu::{self, CallbackBarrier, ReadSide},
     rcu_table::RcuTable,
     shared::{PendingList, RcuArc, Shared},
     udp::SocketKey,
 };
 
 pub(crate) static STATE: PernetSlot<NetState> = PernetSlot::new();
+
+/// Whether there were tunnels in the namespaces that exit now.
+static HAD_TUNNELS: AtomicBool = AtomicBool::new(false);
 
 /// A tunnel id's place.
 enum Slot {
@@ -48,6 +52,8 @@ enum Slot {
 pub struct NetState {
     #[pin]
     tunnels: Mutex<RBTree<u32, Slot>>,
+    /// Whether there has been a tunnel.
+    had_tunnels: AtomicBool,
     #[pin]
     pub(crate) tunnels_by_socket: RcuTable<Tunnel>,
     #[pin]
@@ -84,6 +90,7 @@ impl PernetState for NetState {
         Arc::pin_init(
             pin_init!(Self {
                 tunnels <- new_mutex!(RBTree::new(), "l2tp::tunnels"),
+                had_tunnels: AtomicBool::new(false),
                 tunnels_by_socket <- RcuTable::new(),
                 v2_sessions <- RcuTable::new(),
                 v3_sessions <- RcuTable::new(),
@@ -110,6 +117,17 @@ impl PernetState for NetState {
         if !empty {
             pr_err!("tunnels or sessions are left when a namespace exits\n");
             kernel::warn_on!(true);
+        }
+        if this.had_tunnels.load(Ordering::Relaxed) {
+            HAD_TUNNELS.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn exited() {
+        if HAD_TUNNELS.swap(false, Ordering::Relaxed) {
+            // Callbacks free sessions, then tunnels, then their sockets with the routes that these have cached: some of which are
+            // counted in the namespace, so they must be released before the IP layer ends there.
+            drop(CallbackBarrier::<3>);
         }
     }
 }
@@ -200,6 +218,7 @@ impl NetState {
             return Err(EEXIST);
         }
         tunnels.insert(node);
+        self.had_tunnels.store(true, Ordering::Relaxed);
         Ok(())
     }
 
