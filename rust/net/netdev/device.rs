@@ -67,7 +67,7 @@ impl Device {
     ///
     /// What is above the device may have seen the frame, and sent others, when this returns: the caller must not hold a lock.
     /// [`Device::receive_later`] is for those who do. Frames with TCP wait until the CPU has received what came with them, to be
-    /// merged with others of their connection.
+    /// merged with others of their connection; those that are merged already wait as well, so as not to overtake the others.
     #[inline]
     pub fn receive(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
         // What comes out of a tunnel in a tunnel waits for its turn, so that the stack is not used up.
@@ -77,7 +77,7 @@ impl Device {
         let Some((skb, tcp)) = self.admit(skb) else {
             return;
         };
-        if tcp && !skb.is_gso() {
+        if tcp {
             return self.receive_merged(skb, load, softirq);
         }
         self.count_received(load, softirq);
