@@ -158,7 +158,9 @@ impl<F: Family> Protocol for ControlSocket<F> {
                 return result;
             }
         }
-        let datagram = socket.next_datagram(flags)?;
+        let Some(datagram) = socket.next_datagram(flags)? else {
+            return Ok(0);
+        };
         let copied = datagram.copy_to(message, len, F::sender(&datagram).as_ref())?;
         Ok(if flags & MSG_TRUNC != 0 {
             datagram.len()

@@ -6,10 +6,7 @@
 
 use super::{v6::V6, Family, InetSocket, Protocol};
 use core::{marker::PhantomData, ptr::NonNull};
-use kernel::{
-    error::{code, to_result},
-    prelude::*,
-};
+use kernel::{error::to_result, prelude::*};
 use net_bindings as c;
 
 /// Flag of receiving: out-of-band data.
@@ -76,19 +73,20 @@ pub struct Datagram<'a, P: Protocol> {
 }
 
 impl<P: Protocol> InetSocket<P> {
-    /// The next datagram for the socket. Waits for it unless the socket or `flags`, a mask of `MSG_*`, say not to.
+    /// The next datagram for the socket. Waits for it unless the socket or `flags`, a mask of `MSG_*`, say not to. `None` if the
+    /// socket was shut down: there will be none.
     ///
     /// # Errors
     ///
     /// `EAGAIN`, `EINTR` and the like if there is none, or an error that the socket has.
-    pub fn next_datagram(&self, flags: u32) -> Result<Datagram<'_, P>> {
+    pub fn next_datagram(&self, flags: u32) -> Result<Option<Datagram<'_, P>>> {
         let mut error = 0;
         // SAFETY: The socket is alive and `error` valid for writes.
         let skb = unsafe { c::skb_recv_datagram(self.as_ptr(), flags, &mut error) };
         // INVARIANT: Received just above.
         match NonNull::new(skb) {
-            Some(skb) => Ok(Datagram { socket: self, skb }),
-            None => Err(to_result(error).err().unwrap_or(code::EAGAIN)),
+            Some(skb) => Ok(Some(Datagram { socket: self, skb })),
+            None => to_result(error).map(|()| None),
         }
     }
 }

@@ -202,7 +202,10 @@ impl<P: Protocol<Family = V4>> Locked<'_, P> {
         const IP_HEADER: usize = size_of::<c::iphdr>();
         let (sk, inet) = (self.as_ptr(), self.inet());
         let payload = len.checked_add(header.len()).ok_or(EMSGSIZE)?;
-        if payload > usize::from(u16::MAX) - IP_HEADER {
+        // SAFETY: The socket is alive and locked, which its options are changed with.
+        let options = unsafe { (*inet).inet_opt.as_ref() }
+            .map_or(0, |options| usize::from(options.opt.optlen));
+        if payload > usize::from(u16::MAX) - IP_HEADER - options {
             return Err(EMSGSIZE);
         }
         // The IP header must be aligned.
