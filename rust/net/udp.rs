@@ -160,17 +160,28 @@ pub fn attach<E: Encapsulation>(socket: &LockedSocket<'_>) -> Result {
 }
 
 /// Makes the socket a plain UDP socket again: undoes [`attach`], all hooks included. What merges a kernel's socket's datagrams goes
-/// with the socket, which must be released next.
+/// with the socket, which must be released next. Nothing happens if somebody else has taken over the socket since (a GTP device does
+/// not look at who has it).
 ///
-/// Hooks that run now may go on until a grace period has passed.
-pub fn detach(socket: &Socket) {
-    // SAFETY: A UDP socket, alive; the UDP layer reads each field once and copes with its absence.
+/// Hooks that run now may go on until a grace period has passed. May sleep.
+pub fn detach<E: Encapsulation>(socket: &Socket) {
+    let ours: unsafe extern "C" fn(*mut c::sock, *mut c::sk_buff) -> c_int = Adapter::<E>::receive;
+    // SAFETY: A UDP socket, alive, whose hooks are changed with its lock held; the UDP layer reads each field once and copes with its
+    // absence.
     unsafe {
-        let up = c::udp_sk(socket.as_ptr());
-        (&raw mut (*up).encap_type).write_volatile(0);
-        (&raw mut (*up).encap_rcv).write_volatile(None);
-        (&raw mut (*up).encap_err_rcv).write_volatile(None);
-        (&raw mut (*up).encap_destroy).write_volatile(None);
+        let sk = socket.as_ptr();
+        let up = c::udp_sk(sk);
+        c::lock_sock(sk);
+        if (*up)
+            .encap_rcv
+            .is_some_and(|hook| core::ptr::fn_addr_eq(hook, ours))
+        {
+            (&raw mut (*up).encap_type).write_volatile(0);
+            (&raw mut (*up).encap_rcv).write_volatile(None);
+            (&raw mut (*up).encap_err_rcv).write_volatile(None);
+            (&raw mut (*up).encap_destroy).write_volatile(None);
+        }
+        c::release_sock(sk);
     }
 }
 

@@ -190,7 +190,7 @@ impl Tunnel {
             Session::delete(&session);
         }
         if this.encap == Encap::Udp {
-            udp::detach(&this.socket);
+            udp::detach::<L2tpInUdp>(&this.socket);
         }
         drop(teardown.handle.take());
         this.net.remove_tunnel(this);

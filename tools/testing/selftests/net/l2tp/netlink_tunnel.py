@@ -246,9 +246,28 @@ def _():
 @ktap.case("fd: a socket with user data of another encapsulation is EBUSY")
 def _():
     tidy()
+    one = udp(local="127.0.0.1")
+    gtp_device(one)
+    ktap.eq(nl.try_tunnel_create(1, 2, fd=one.fileno()), "EBUSY")
+
+
+@ktap.case("fd: a socket that another encapsulation has taken over stays its own")
+def _():
+    tidy()
+    one = udp(local="127.0.0.1")
+    ktap.eq(nl.try_tunnel_create(1, 2, fd=one.fileno()), "ok")
+    ktap.eq(one.getsockopt(17, 100), 3, "UDP_ENCAP")
+    gtp_device(one)
+    ktap.eq(one.getsockopt(17, 100), 5, "UDP_ENCAP with GTP")
+    ktap.eq(nl.do(L.TUNNEL_DELETE, ID).name, "ok")
+    ktap.ok(wait_for(lambda: not ns.ip("l2tp show tunnel").stdout), "the tunnel is gone")
+    ktap.eq(one.getsockopt(17, 100), 5, "UDP_ENCAP afterwards")
+
+
+def gtp_device(one):
+    """A gtp device that takes the socket over; skips the case if there can be none."""
     if not impl.load("gtp"):
         ktap.skip("no gtp module")
-    one = udp(local="127.0.0.1")
     with ns.enter(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as rt:
         # RTM_NEWLINK of a gtp device that takes the socket over.
         body = struct.pack("=BxHiII", 0, 0, 0, 0, 0) + genl.string(3, "gtp0") + \
@@ -258,7 +277,6 @@ def _():
     if error:
         ktap.skip(f"no gtp device: {genl.name_of(error)}")
     ktap.cleanup(ns.ip, "link del gtp0")
-    ktap.eq(nl.try_tunnel_create(1, 2, fd=one.fileno()), "EBUSY")
 
 
 @ktap.case("fd: unbound, unconnected, half shut, v6only and reuseport sockets are taken")
