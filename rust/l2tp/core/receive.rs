@@ -11,7 +11,7 @@ use net::{
     rcu::Softirq,
     shared::Shared,
     skb::{Load, Reason, SkBuff},
-    sock::Family,
+    sock::{Family, AF_INET6},
     udp::{Encapsulation, SocketKey, Verdict},
 };
 use wire::{
@@ -113,6 +113,9 @@ pub fn receive_ip(
 ) {
     // Who has verified a checksum in a packet of this protocol cannot have been sure which one.
     skb.forget_verified_checksum();
+    if family == AF_INET6 {
+        skb.subtract_ipv6();
+    }
     let session = NetState::of_rcu(ns, softirq.read_side())
         .ok()
         .and_then(|net| net.v3_session(session_id, None, softirq.read_side()));

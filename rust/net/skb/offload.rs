@@ -95,6 +95,22 @@ impl SkBuff {
         Some(Load { packets: 1, bytes })
     }
 
+    /// Takes the headers of IPv6, which the transport header ends, out of a checksum of the packet. The IPv6 layer leaves that to the last
+    /// protocol of a packet; those of IPv4 have no part in it, since they have a checksum of their own.
+    #[inline]
+    pub fn subtract_ipv6(&mut self) {
+        let skb = self.as_ptr();
+        // SAFETY: Valid by the type invariant; both headers are in the linear part, which the IPv6 layer has read.
+        unsafe {
+            let headers = (*skb).__bindgen_anon_4.headers.as_ref();
+            let start = (*skb).head.add(usize::from(headers.network_header));
+            let len = headers
+                .transport_header
+                .wrapping_sub(headers.network_header);
+            c::skb_postpull_rcsum(skb, start.cast(), len.into());
+        }
+    }
+
     /// [`SkBuff::decapsulate`] if something in the tunnel was left to those below.
     #[cold]
     fn decapsulate_offloads(&mut self, overhead: usize) -> Option<Load> {
