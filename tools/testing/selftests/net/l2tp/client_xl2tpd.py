@@ -4,7 +4,7 @@
 import re
 import time
 
-from lib import calls, ktap, netns, program
+from lib import calls, impl, ktap, netns, program
 from lib.calls import ECHO, IPV6, LNS, OPTIONS, devices, gone, no_tunnels, pings, sessions
 
 
@@ -54,8 +54,12 @@ def _():
     b.run(["pkill", "-TERM", "-f", f"pppd .*{LNS}:"], check=False)
     gone(a, b)
     ktap.ok(netns.wait_for(lambda: sessions(a) + sessions(b) == 0, 30), "sessions")
-    one.tell("c lns")
-    ktap.ok(netns.wait_for(lambda: calls.up(a), 90), "another call")
+    # The daemon refuses another call until it has noticed that its pppd has ended.
+    for _ in range(3):
+        one.tell("c lns")
+        if netns.wait_for(lambda: calls.up(a), 30):
+            return
+    ktap.fail("no other call")
 
 
 @ktap.case("a daemon is killed with a call up")
@@ -82,7 +86,7 @@ def _():
 
 @ktap.case("many calls at the same time, each in a tunnel of its own")
 def _():
-    count = 40
+    count = 40 if impl.SLOW == 1 else 10
     a, b = calls.spaces()
     where = program.directory()
     options = OPTIONS + calls.QUIET
