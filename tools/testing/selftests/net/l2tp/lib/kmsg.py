@@ -9,7 +9,9 @@ BAD = re.compile(
     r"WARNING:|BUG:|Oops|general protection fault[^ ]|refcount_t:|IDR not empty"
     r"|unregister_netdevice: waiting|soft lockup|hard LOCKUP|rcu.*detected.*stall"
     r"|INFO: task .* blocked|kernel BUG at|Kernel panic|unreferenced object"
-    r"|scheduling while atomic|sleeping function called|Rust panic|rust_kernel: panicked")
+    r"|scheduling while atomic|sleeping function called|Rust panic|rust_kernel: panicked"
+    r"|trying to register non-static key|turning off the locking correctness validator"
+    r"|Attempt to release (alive|TCP)|destroying undead channel|hw csum failure")
 
 
 class Watch:
