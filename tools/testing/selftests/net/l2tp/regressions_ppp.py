@@ -62,7 +62,7 @@ def _():
         with ground.socket() as sock:
             sock.connect(one.address(1, 2))
             current.append(sock.fd)
-            nl.try_session_delete(one.tid, 1)
+            nl.session_delete(one.tid, 1)
     current = [-1]
 
     def ask():
@@ -77,15 +77,14 @@ def _():
     one = end()
     nl = L.L2tp(netns=ground.ns)
 
-    def life():
-        nl.tunnel_delete(one.tid)
+    def make():
         with ground.socket() as management:
             management.connect(one.address(0, 0))
 
     def connect():
         with ground.socket() as sock:
             sock.connect(one.address(1, 2))
-    race(life, connect, connect)
+    race(lambda: nl.tunnel_delete(one.tid), make, connect, connect)
 
 
 @row(11, "CVE-2021-0447: frames are received while the session's socket is closed")
@@ -160,9 +159,10 @@ def _():
     nl, nl_two = L.L2tp(netns=ground.ns), L.L2tp(netns=ground.ns)
 
     def life():
-        nl.try_session_create(one.tid, 1, 2, pw=L.PW_PPP)
+        made = nl.try_session_create(one.tid, 1, 2, pw=L.PW_PPP)
         with ground.socket() as sock:
             sock.connect(one.address(1, 2))
+        return made == "ok"
     race(life, lambda: nl_two.session_delete(one.tid, 1), lambda: one.inject(1, JUNK))
 
 
@@ -244,10 +244,12 @@ def _():
     nl = L.L2tp(netns=ground.ns)
     turn = itertools.cycle((1, 0))
     race(lambda: nl.session_modify(one.tid, 1, u8(L.SEND_SEQ, next(turn))), lambda: sock.send(LCP_ECHO))
-    bad = []
+    count, bad = 0, []
     while (got := one.sent(0.2)) is not None:
+        count += 1
         if got[:2] not in (b"\0\2", b"\x08\2") or got[10 if got[0] else 6:] != JUNK:
             bad.append(got)
+    ktap.ok(count, "frames are sent")
     ktap.eq(bad[:3], [], "frames that are not as they should be")
 
 

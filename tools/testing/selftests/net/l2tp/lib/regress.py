@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 
-from . import ktap, tracing
+from . import impl, ktap, tracing
 from .genl import NlError
 from .netns import wait_for
 
@@ -17,27 +17,32 @@ def row(number, title):
 
 
 def race(*jobs, seconds=SECONDS):
-    """Repeat all jobs at the same time. That a call fails is normal; that one hangs, or anything else is raised, is not."""
-    stop, broken = threading.Event(), []
+    """Repeat all jobs at the same time. That a call fails is normal, or that a job returns False because it met nothing; that one hangs,
+    never succeeds, or raises anything else, is not."""
+    stop, broken, done = threading.Event(), [], [0] * len(jobs)
 
-    def repeat(job):
+    def repeat(number, job):
         while not stop.is_set():
             try:
-                job()
+                done[number] += job() is not False
             except (OSError, NlError):
                 pass
             except Exception as error:      # of the test itself
                 broken.append(repr(error))
                 return
-    threads = [threading.Thread(target=repeat, args=(job,), daemon=True) for job in jobs]
+    threads = [threading.Thread(target=repeat, args=pair, daemon=True) for pair in enumerate(jobs)]
     for thread in threads:
         thread.start()
-    time.sleep(seconds)
+    time.sleep(seconds * impl.SLOW)
+    wait_for(lambda: broken or all(done), 20)       # what rarely succeeds has more time
     stop.set()
     for thread in threads:
         thread.join(30)
     ktap.eq(sum(thread.is_alive() for thread in threads), 0, "threads that hang")
     ktap.eq(broken, [], "threads that broke")
+    ktap.diag(f"done {', '.join(map(str, done))} times")
+    for count, job in zip(done, jobs):
+        ktap.ok(count, f"{job.__qualname__} of line {job.__code__.co_firstlineno} never succeeded")
 
 
 def at_once(*jobs):
