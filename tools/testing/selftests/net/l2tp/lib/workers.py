@@ -56,8 +56,12 @@ class Workers:
             _, status = os.waitpid(pid, 0)
             ktap.eq(status, 0, "status of a child")
         for pid in self.endless:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                ktap.eq(status, 0, "status of a child that should not have ended")
+            else:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
         os.close(self.gate)
 
 
