@@ -78,7 +78,9 @@ static void show_process(pid_t pid)
 static void collide(char **lines, int count, int processes, uint32_t seed, uint64_t *done)
 {
 	time_t limit = time(NULL) + 60;
-	int i, left = processes;
+	uint64_t expected = *done + (uint64_t)count * processes;
+	int i, left = processes, status;
+	bool failed = false;
 	pid_t pid[64];
 
 	for (i = 0; i < processes; i++) {
@@ -91,7 +93,12 @@ static void collide(char **lines, int count, int processes, uint32_t seed, uint6
 		}
 	}
 	for (i = 0; left; i = (i + 1) % processes) {
-		if (pid[i] && waitpid(pid[i], NULL, WNOHANG) == pid[i]) {
+		if (pid[i] && waitpid(pid[i], &status, WNOHANG) == pid[i]) {
+			if (status) {
+				fprintf(stderr, "execute: process %d of program %u ended with %s %d\n", i, seed,
+					WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+				failed = true;
+			}
 			pid[i] = 0;
 			left--;
 		} else if (time(NULL) > limit) {
@@ -104,6 +111,13 @@ static void collide(char **lines, int count, int processes, uint32_t seed, uint6
 		if (!i)
 			usleep(500);
 	}
+	/* Nothing ends a process before its last operation: what is interrupted goes on, and signals are for none of them. */
+	if (*done != expected) {
+		fprintf(stderr, "execute: program %u: %lld operations are missing\n", seed, (long long)(expected - *done));
+		failed = true;
+	}
+	if (failed)
+		exit(2);
 	all_open();
 }
 
