@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Every allocation of every operation fails once: the operation says so, nothing is half-made, and the next try works.
 
+That is what slab and page allocator hand out. Memory of each CPU (alloc_percpu()) has no such hook in the kernel and does not fail here.
 Needs a kernel with CONFIG_FAILSLAB and /proc/self/fail-nth (make test-debug has one).
 """
 

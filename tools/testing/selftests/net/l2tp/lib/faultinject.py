@@ -22,14 +22,14 @@ SHORTAGE = {errno.ENOMEM, errno.ENOBUFS, errno.ENFILE, errno.EAGAIN, errno.EFAUL
 
 
 def available():
-    """Whether this kernel can do it; makes it apply to allocations that may sleep, too, and silent."""
+    """Whether this kernel can do it; makes it apply to allocations that may sleep and to single pages, too, and silent. Only pages that
+    may be in high memory are left alone: they are user space's, here the test's own."""
     if not os.path.exists(SWITCH) or not os.path.isdir("/sys/kernel/debug/failslab"):
         return False
-    for name, value in ("ignore-gfp-wait", "N"), ("verbose", "0"):
-        with open(f"/sys/kernel/debug/failslab/{name}", "w", encoding="ascii") as file:
+    for name, value in (("failslab/ignore-gfp-wait", "N"), ("failslab/verbose", "0"), ("fail_page_alloc/ignore-gfp-wait", "N"),
+                        ("fail_page_alloc/min-order", "0"), ("fail_page_alloc/verbose", "0")):
+        with open(f"/sys/kernel/debug/{name}", "w", encoding="ascii") as file:
             file.write(value)
-    with open("/sys/kernel/debug/fail_page_alloc/verbose", "w", encoding="ascii") as file:
-        file.write("0")
     return True
 
 
