@@ -7,11 +7,13 @@
         workers.go()                    # all begin now; without it, when the body ends
 """
 
+import contextlib
 import os
 import random
 import signal
 
 from . import ktap
+from .netns import wait_for
 
 
 class Workers:
@@ -27,6 +29,8 @@ class Workers:
         pid = os.fork()
         if pid:
             (self.endless if endless else self.ending).append(pid)
+            if endless:
+                os.setpgid(pid, pid)        # it is killed with the programs that it runs, which may be in the middle of something
             return
         status = 1
         try:
@@ -57,12 +61,22 @@ class Workers:
             ktap.eq(status, 0, "status of a child")
         for pid in self.endless:
             ended, status = os.waitpid(pid, os.WNOHANG)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
             if ended:
                 ktap.eq(status, 0, "status of a child that should not have ended")
             else:
-                os.kill(pid, signal.SIGKILL)
                 os.waitpid(pid, 0)
+            wait_for(lambda pid=pid: group_gone(pid), 10)
         os.close(self.gate)
+
+
+def group_gone(group):
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return True
+    return False
 
 
 def two_cpus():
