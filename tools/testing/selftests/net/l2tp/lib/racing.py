@@ -2,7 +2,10 @@
 """The scene of races.py: three namespaces, tunnels and sessions of all kinds, which processes can take away and make anew."""
 
 import contextlib
+import fcntl
 import os
+import socket
+import struct
 
 from . import l2tp, netns
 from . import l2tpwire as wire
@@ -48,7 +51,8 @@ class Scene:
                       f"neigh replace 10.0.0.1 lladdr {MAC['va']} dev vb nud permanent"], check=False)
 
     def make(self):
-        """What is not there of: v3 and v2 over UDP, v3 over IP, v3 over a user's socket, each with a session."""
+        """What is not there of: v3 and v2 over UDP, v3 over IP, v3 over a user's socket, each with a session.
+        Returns the sessions that are there then, the last one only if its tunnel is of the socket of this time."""
         self.close_sockets()
         if self.nl:
             self.nl.close()
@@ -57,13 +61,19 @@ class Scene:
         nl.try_tunnel_create(1, 1, sport=5001, dport=5001, **ends)
         nl.try_tunnel_create(2, 2, sport=5002, dport=5002, version=2, **ends)
         nl.try_tunnel_create(3, 3, encap=l2tp.IP, **ends)
+        mine = None
         with contextlib.suppress(OSError):
             self.socks.append(l2tp.udp_socket("10.0.0.1", "10.0.0.2", 5004, 5004, netns=self.a))
-            nl.try_tunnel_create(4, 4, fd=self.socks[-1].fileno())
+            mine = nl.try_tunnel_create(4, 4, fd=self.socks[-1].fileno())
         for tid, sid in self.sessions:
             more = {"pw": l2tp.PW_PPP} if tid == 2 else {"ifname": f"e{tid}"}
             nl.try_session_create(tid, sid, sid, **more)
-        self.a.batch([f"link set {name} up" for name in self.devices], check=False)
+        # Without a process of ip, which the debug kernel needs long to start.
+        with self.a.enter(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for name in self.devices:
+                with contextlib.suppress(OSError):
+                    fcntl.ioctl(sock, 0x8914, struct.pack("16sh14x", name.encode(), 1))     # SIOCSIFFLAGS, IFF_UP
+        return [one for one in self.sessions if (one[0] != 4 or mine == "ok") and nl.try_session_get(*one) == "ok"]
 
     def frames(self):
         """Ethernet frames of the peer: data for every session, for none, and control messages."""
