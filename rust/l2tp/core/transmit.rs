@@ -35,11 +35,16 @@ impl Session {
                 Ok(())
             }
             Err(reason) => {
-                self.statistics.tx_errors.add(packets.into());
-                tunnel.statistics.tx_errors.add(packets.into());
+                self.count_refused(packets);
                 Err(reason)
             }
         }
+    }
+
+    /// Counts packets that could not be sent, in session and tunnel. [`Session::transmit`] does it itself.
+    pub fn count_refused(&self, packets: u32) {
+        self.statistics.tx_errors.add(packets.into());
+        self.tunnel().statistics.tx_errors.add(packets.into());
     }
 
     /// Whether an Ethernet frame that is to be split into several can go into the tunnel as it is. If not, it must be split before

@@ -72,9 +72,36 @@ pub(crate) fn headroom(session: &Session) -> u16 {
 
 /// Sends a PPP frame that starts with its protocol field.
 #[inline]
-fn transmit(session: &Session, skb: SkBuff, softirq: Softirq<'_>) {
+fn transmit(session: &Session, mut skb: SkBuff, softirq: Softirq<'_>) {
+    if skb.is_gso() {
+        return transmit_parts(session, skb, softirq);
+    }
+    // Bridged frames may have checksums that were left to others.
+    if skb.complete_checksum().is_err() {
+        session.count_refused(1);
+        return skb.discard(Reason::NoMemory);
+    }
     // The session counts; who sends is not told.
     let _ = session.transmit(ADDRESS_AND_CONTROL, skb, softirq);
+}
+
+/// Sends the packets that one stands for: a PPPoE channel that is bridged to this one hands on what the kernel has merged.
+#[cold]
+fn transmit_parts(session: &Session, mut skb: SkBuff, softirq: Softirq<'_>) {
+    let packets = skb.load(0).packets;
+    let [address, control] = ADDRESS_AND_CONTROL;
+    let Some(&[high, low]) = skb.data().first_chunk() else {
+        session.count_refused(packets);
+        return skb.discard(Reason::TooSmall);
+    };
+    skb.pull(PPP_PROTOCOL);
+    let parts = skb.split_ip();
+    if parts.is_empty() {
+        session.count_refused(packets);
+    }
+    for part in parts {
+        let _ = session.transmit([address, control, high, low], part, softirq);
+    }
 }
 
 impl Protocol for PppoL2tp {

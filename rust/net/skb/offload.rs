@@ -163,6 +163,25 @@ impl SkBuff {
         unsafe { c::skb_set_ip_summed_none(self.as_ptr()) }
     }
 
+    /// Like [`SkBuff::split`], of a packet that begins with an IP header: what was in front of that has been pulled. The parts leave
+    /// nothing to others. One that is no IP packet is dropped, too.
+    pub fn split_ip(mut self) -> Split {
+        let protocol = match self.data().first().map(|byte| byte >> 4) {
+            Some(4) => c::ETH_P_IP,
+            Some(6) => c::ETH_P_IPV6,
+            _ => {
+                self.discard(Reason::InvalidProtocol);
+                return Split { next: null_mut() };
+            }
+        };
+        self.reset_network_header();
+        // SAFETY: Valid by the type invariant, and ours. CAST: EtherTypes have 16 bits.
+        unsafe {
+            (*self.as_ptr()).__bindgen_anon_4.headers.as_mut().protocol = (protocol as u16).to_be();
+        }
+        self.split(0)
+    }
+
     /// Splits a packet as its sender wants. `features` are what the packets may leave to others, of `NETIF_F_*`.
     ///
     /// The packet is dropped if there is no memory for that.

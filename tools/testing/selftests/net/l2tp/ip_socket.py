@@ -45,7 +45,7 @@ def proc(family):
         ktap.eq(line[2], "0", "sockets are not counted")
     ktap.eq(line[3:7], ["-1", "NI", "0", "yes"], "memory, pressure, max header, slab")
     ktap.eq(line[7], MODULE[family], "owner")
-    ktap.eq(" ".join(line[8:]), "y y y n y y y n y y y y y y y y n n n", "methods")
+    ktap.eq(" ".join(line[8:]), "y y y n y y y n y y y y y y y y n n", "methods")
 
 
 @case("other types of socket")

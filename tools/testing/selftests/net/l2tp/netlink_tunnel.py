@@ -261,7 +261,7 @@ def _():
     ktap.eq(one.getsockopt(17, 100), 5, "UDP_ENCAP with GTP")
     ktap.eq(nl.do(L.TUNNEL_DELETE, ID).name, "ok")
     ktap.ok(wait_for(lambda: not ns.ip("l2tp show tunnel").stdout), "the tunnel is gone")
-    ktap.eq(one.getsockopt(17, 100), 5, "UDP_ENCAP afterwards")
+    ktap.eq(one.getsockopt(17, 100), impl.differs("hooks of others", c=0, rust=5), "UDP_ENCAP afterwards")
 
 
 def gtp_device(one):

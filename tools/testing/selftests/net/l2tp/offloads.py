@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 
-from lib import datapath, impl, ktap, tracing
+from lib import datapath, impl, ktap, pppox, tracing
 from lib import l2tpwire as wire
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
@@ -120,11 +120,16 @@ def sent_frames(encap, ses):
 TUNNELS = "tx-udp_tnl-segmentation {0} tx-udp_tnl-csum-segmentation {0}"
 
 
-def sent_whole():
-    """A trace of what is queued for the outer interface, from now on; ask it for the packets larger than the MTU."""
-    trace = tracing.Trace(events="net/net_dev_queue")
+def large_packets(event, device):
+    """A trace of what a device sends or receives, from now on; ask it for the packets larger than the MTU."""
+    trace = tracing.Trace(events=f"net/{event}")
     return lambda: sum(int(re.search(r"len=(\d+)", text)[1]) > 2000
-                       for _, text in trace.named("net_dev_queue") if "dev=va " in text)
+                       for _, text in trace.named(event) if f"dev={device} " in text)
+
+
+def sent_whole():
+    """The same for the outer interface."""
+    return large_packets("net_dev_queue", "va")
 
 
 def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch="", splits=False):
@@ -367,6 +372,61 @@ ktap.add("between two kernels, over ip", between, "ip", "")
 ktap.add("between two kernels, unsplit if told to", between, "udp", "", switch=True, whole=True)
 ktap.add("between two kernels, never unsplit with sequence numbers", between, "udp", "seq both", switch=True)
 ktap.add("between two kernels, never unsplit over ip", between, "ip", "", switch=True)
+
+def bridged(family, merged):
+    """A LAC: what a PPPoE channel has received is sent by the channel of a session. The kernel merges it if the interface does that;
+    else the packets come one by one, with checksums that were left to others."""
+    if not impl.load("l2tp_ppp", "pppoe"):
+        ktap.skip("no l2tp_ppp, or no pppoe")
+    space = pppox.Ground()
+    ktap.cleanup(space.close)
+    space.ns.batch(["link add p0 address 02:00:00:00:00:01 type veth peer p1 address 02:00:00:00:00:02",
+                    "link set p0 up", "link set p1 up"])
+    # A veth device merges what comes from one that does not split for it.
+    space.ns.run(f"ethtool -K p0 gro {'on' if merged else 'off'}")
+    space.ns.run("ethtool -K p1 tso off")
+    end = space.end()
+    ktap.cleanup(end.close)
+    end.management()
+    session = end.session(10, 20)
+    pppoe = pppox.Pppox(protocol=0, netns=space.ns)         # PX_PROTO_OE
+    ktap.cleanup(pppoe.close)
+    pppoe.connect(struct.pack("=HIH6s16s", 24, 0, socket.htons(7), bytes.fromhex("020000000002"), b"p0"))
+    with space.ns.enter():
+        channel = pppox.Channel(pppoe)
+        ktap.cleanup(channel.close)
+        channel.bridge(session.channel())
+    data = payload(20 * MSS)
+    frame = tcp_headers(family, 1, len(data)) + data
+    protocol = 0x21 if family == 4 else 0x57
+    frame = frame[:12] + struct.pack("!HHHHH", 0x8864, 0x1100, 7, min(len(frame) - 12, 0xffff), protocol) + frame[14:]
+    start = 14 + 8 + (20 if family == 4 else 40)
+    header = struct.pack("=BBHHHH", NEEDS_CSUM, GSO_TCPV4 if family == 4 else GSO_TCPV6, start + 20, MSS, start, 16)
+    before, merges = session.stats(), large_packets("netif_receive_skb", "p0")
+    with space.ns.enter(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+        sock.bind(("p1", 0))
+        sock.send(header + frame)
+    got = []
+    while (datagram := end.sent(0.3)) is not None:
+        got.append(datagram)
+    # That the case is about what it says.
+    ktap.eq(merges() > 0, merged, "packets were merged")
+    ktap.eq({g[:10] for g in got}, {struct.pack("!HHHHH", 2, end.ptid, 20, 0xff03, protocol)}, "headers")
+    kind = struct.pack("!H", wire.ETH_P_IP if family == 4 else wire.ETH_P_IPV6)
+    if impl.differs("offloads of a bridged channel", c=True, rust=False):
+        # Its UDP datagram cannot be split, or the checksum is sent as it is.
+        return ktap.ok(len(got) < 20 if merged else len(got) == 20, f"C: {len(got)} packets, with wrong checksums")
+    check_stream([inner_tcp(bytes(12) + kind + g[10:]) for g in got], 1, data)
+    now = session.stats()
+    ktap.eq({k: now[k] - before[k] for k in ("tx_packets", "tx_bytes", "tx_errors")},
+            {"tx_packets": 20, "tx_bytes": sum(len(g) for g in got), "tx_errors": 0}, "counters")
+    return None
+
+
+for _family in (4, 6):
+    ktap.add(f"packets of a bridged PPPoE channel, ip{_family}", bridged, _family, False)
+    ktap.add(f"merged packets of a bridged PPPoE channel are split, ip{_family}", bridged, _family, True)
 
 if __name__ == "__main__":
     sys.exit(ktap.main())
