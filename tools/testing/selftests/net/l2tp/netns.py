@@ -7,7 +7,7 @@ import struct
 import threading
 import time
 
-from lib import child, impl, ktap
+from lib import child, impl, ktap, tracing
 from lib import l2tp as L
 from lib.netns import NetNS, sh, wait_for
 
@@ -244,6 +244,23 @@ def _():
             nl.session_create(1, 11, 12)
             nl.tunnel_create(2, 2, fd=0xffffffff)
             nl.tunnel_delete(2)
+
+
+@ktap.case("sockets are freed, with the routes that they have cached, before the IP layer of their namespace ends")
+def _():
+    probes = f"{tracing.TRACING}/kprobe_events"
+    if not os.path.exists(probes):
+        ktap.skip("no kprobes")
+    ktap.cleanup(tracing.write, probes, "")
+    tracing.write(probes, "p:freed udpv6_destruct_sock\np:ended ip6_route_net_exit\n")
+    for _ in range(5):
+        space = Doomed()
+        fill(space, tunnels=2)
+        trace = tracing.Trace(events="kprobes")
+        space.end()
+        wait_for(lambda trace=trace: {"freed", "ended"} <= {name for name, _ in trace.events()}, 15, "both")
+        ktap.eq([name for name, _ in trace.events()], ["freed", "ended"], "order")
+        trace.close()
 
 
 @ktap.case("afterwards the modules are unused and can be unloaded")

@@ -12,6 +12,11 @@ if not os.path.exists(TRACING + "/events"):
 EVENTS = f"{TRACING}/events/l2tp"
 
 
+def write(path, value):
+    with open(path, "w", encoding="ascii") as file:
+        file.write(value)
+
+
 class Trace:
     """A trace instance with all l2tp events on, or others, until the end of the running case."""
 
@@ -24,12 +29,12 @@ class Trace:
         self.write(self.enable, "1")
 
     def write(self, name, value):
-        with open(f"{self.dir}/{name}", "w", encoding="ascii") as file:
-            file.write(value)
+        write(f"{self.dir}/{name}", value)
 
     def close(self):
-        self.write(self.enable, "0")
-        os.rmdir(self.dir)
+        if os.path.exists(self.dir):
+            self.write(self.enable, "0")
+            os.rmdir(self.dir)
 
     def events(self):
         """[(event, text)] so far."""
