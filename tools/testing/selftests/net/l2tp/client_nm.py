@@ -63,6 +63,9 @@ def _():
         ktap.cleanup(sh, f"nmcli con del {name}", check=False)
     nmcli("con", "add", "type", "ethernet", "ifname", "va", "con-name", "va", "ipv4.method", "manual",
           "ipv4.addresses", "10.0.0.1/24", "ipv4.gateway", "10.0.0.2", "ipv6.method", "ignore")
+    # It learns of devices by and by: 30 is "disconnected", below that one cannot be used.
+    netns.wait_for(lambda: int(sh("nmcli -g GENERAL.STATE dev show va", check=False).stdout.split(" ")[0] or 0) >= 30, 30,
+                   "NetworkManager to know the device")
     nmcli("con", "up", "va")
     nmcli("con", "add", "type", "vpn", "con-name", "l2", "vpn-type", "l2tp", "ipv4.never-default", "yes",
           "ipv6.method", "ignore", "--", "vpn.data",
