@@ -78,7 +78,7 @@ impl<'a> Path<'a> {
         let (sk, inet) = (socket.as_ptr(), socket.inet());
         if socket.family() == AF_INET6 {
             // SAFETY: An IPv6 socket, alive.
-            let peer = unsafe { (&raw const (*sk).__sk_common.skc_v6_daddr).read_volatile() };
+            let peer = unsafe { ipv6_peer(sk) };
             // SAFETY: A plain function of its argument.
             if !unsafe { c::ipv6_addr_v4mapped(&peer) } {
                 return Self::of_v6(socket, peer, softirq);
@@ -239,6 +239,10 @@ impl<'a> Path<'a> {
             (&raw mut (*(*inet).pinet6).dst_cookie).write_volatile(c::rt6_get_cookie(dst));
             c::dst_hold(dst);
             c::sk_dst_set(sk, dst);
+            // As for IPv4.
+            if ipv6_peer(sk).in6_u.u6_addr32 != peer.in6_u.u6_addr32 {
+                c::sk_dst_set(sk, null_mut());
+            }
         }
         // INVARIANT: Counted.
         Ok(Self {
@@ -548,6 +552,17 @@ unsafe fn ipv4_peer(sk: *const c::sock) -> c::__be32 {
             .skc_daddr)
             .read_volatile()
     }
+}
+
+/// Whom an IPv6 socket is connected to.
+///
+/// # Safety
+///
+/// The socket is alive, and one of IPv6.
+#[inline]
+unsafe fn ipv6_peer(sk: *const c::sock) -> c::in6_addr {
+    // SAFETY: By the safety requirements; the field is read once.
+    unsafe { (&raw const (*sk).__sk_common.skc_v6_daddr).read_volatile() }
 }
 
 /// The route that the socket has cached, if it is still good; else null.

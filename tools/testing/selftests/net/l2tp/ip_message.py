@@ -16,7 +16,7 @@ ANY = {4: "0.0.0.0", 6: "::"}
 MSG_OOB, MSG_PEEK, MSG_TRUNC, MSG_DONTWAIT = 1, 2, 0x20, 0x40
 MSG_PROBE, MSG_CONFIRM, MSG_MORE, MSG_ERRQUEUE = 0x10, 0x800, 0x8000, 0x2000
 SOL_IP, SOL_IPV6 = 0, 41
-IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTTL, IP_RECVTOS, IP_TTL, IP_TOS = 8, 10, 12, 13, 2, 1
+IP_PKTINFO, IP_MTU_DISCOVER, IP_RECVTTL, IP_RECVTOS, IP_TTL, IP_TOS, IP_OPTIONS = 8, 10, 12, 13, 2, 1, 4
 IPV6_MTU_DISCOVER, IPV6_RECVERR, IPV6_FLOWLABEL_MGR, IPV6_FLOWINFO_SEND = 23, 25, 32, 33
 IPV6_RECVPKTINFO, IPV6_PKTINFO, IPV6_RECVHOPLIMIT, IPV6_HOPLIMIT = 49, 50, 51, 52
 IPV6_RECVDSTOPTS, IPV6_DSTOPTS, IPV6_DONTFRAG, IPV6_RECVTCLASS, IPV6_TCLASS = 58, 59, 62, 66, 67
@@ -205,6 +205,15 @@ def lengths(family):
         a.setsockopt(SOL_IP, IP_MTU_DISCOVER, 0)
         want = impl.differs("IPv4 message one byte too long, without DF", len(longer), "EMSGSIZE")
         ktap.eq(a.send(longer), want, "one byte too long, without DF")
+        # Options are part of the header.
+        a.setsockopt(SOL_IP, IP_OPTIONS, b"\1" * 40)
+        longest = longer[:LONGEST[4] - 40]
+        ktap.eq(a.send(longest), len(longest), "as long as there may be with options")
+        ktap.eq(b.data(), longest, "with options: arrival")
+        longest = longer[:LONGEST[4] - 39]
+        want = impl.differs("IPv4 message one byte too long, without DF", len(longest), "EMSGSIZE")
+        ktap.eq(a.send(longest), want, "one byte too long, with options")
+        a.setsockopt(SOL_IP, IP_OPTIONS, b"")
         a.setsockopt(SOL_IP, IP_MTU_DISCOVER, 1)
     ktap.ok(quiet(b), "it does not arrive")
     for length in (66000, 200000):
