@@ -542,7 +542,7 @@ impl Drop for Path<'_> {
 ///
 /// The socket is alive.
 #[inline]
-unsafe fn ipv4_peer(sk: *const c::sock) -> c::__be32 {
+pub(crate) unsafe fn ipv4_peer(sk: *const c::sock) -> c::__be32 {
     // SAFETY: By the safety requirements; the field is read once.
     unsafe {
         (&raw const (*sk)
@@ -560,7 +560,7 @@ unsafe fn ipv4_peer(sk: *const c::sock) -> c::__be32 {
 ///
 /// The socket is alive, and one of IPv6.
 #[inline]
-unsafe fn ipv6_peer(sk: *const c::sock) -> c::in6_addr {
+pub(crate) unsafe fn ipv6_peer(sk: *const c::sock) -> c::in6_addr {
     // SAFETY: By the safety requirements; the field is read once.
     unsafe { (&raw const (*sk).__sk_common.skc_v6_daddr).read_volatile() }
 }

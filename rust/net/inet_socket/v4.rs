@@ -120,15 +120,7 @@ impl Family for V4 {
     #[inline]
     unsafe fn peer(sk: *mut c::sock) -> [u8; 4] {
         // SAFETY: By the safety requirements; read in one go.
-        unsafe {
-            (&raw const (*sk)
-                .__sk_common
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .skc_daddr)
-                .read_volatile()
-                .to_ne_bytes()
-        }
+        unsafe { crate::inet::ipv4_peer(sk).to_ne_bytes() }
     }
 
     unsafe fn receive_control(sk: *mut c::sock, msg: *mut c::msghdr, skb: *mut c::sk_buff) {

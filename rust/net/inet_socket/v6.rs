@@ -172,7 +172,7 @@ impl Family for V6 {
     #[inline]
     unsafe fn peer(sk: *mut c::sock) -> [u8; 16] {
         // SAFETY: By the safety requirements.
-        unsafe { bytes(&(&raw const (*sk).__sk_common.skc_v6_daddr).read_volatile()) }
+        unsafe { bytes(&crate::inet::ipv6_peer(sk)) }
     }
 
     unsafe fn receive_control(sk: *mut c::sock, msg: *mut c::msghdr, skb: *mut c::sk_buff) {

@@ -14,25 +14,13 @@ from program import GENL, RTM_NEWLINK, IFLA_IFNAME, RTNL, L, genl, zero
 Finding = collections.namedtuple("Finding", "rule stops")
 
 
-def attributes_of(body):
-    """{attribute: value}, the last of a type counting."""
-    got, at = {}, 0
-    while at + 4 <= len(body):
-        length, kind = struct.unpack_from("=HH", body, at)
-        if length < 4 or at + length > len(body):
-            break
-        got[kind & genl.NLA_TYPE_MASK] = body[at + 4:at + length]
-        at += (length + 3) & ~3
-    return got
-
-
 def request(op):
     """(command, {attribute: value}) of a request to the family; (None, {}) of anything else."""
     words = op.split(" ")
     if words[0] != "nl" or words[1] != str(GENL):
         return None, {}
     body = bytes.fromhex(words[4])
-    return body[0] if body else None, attributes_of(body[4:])
+    return body[0] if body else None, genl.values(body[4:])
 
 
 def number(attributes, kind):
@@ -170,14 +158,14 @@ class History:
             elif words[1:3] == [str(RTNL), str(RTM_NEWLINK)] and " answer ok -" in row:
                 # Of an interface that is told by its index, a name is a new name.
                 link = bytes.fromhex(words[4])
-                self.renamed |= link[4:8] != bytes(4) and IFLA_IFNAME in attributes_of(link[16:])
+                self.renamed |= link[4:8] != bytes(4) and IFLA_IFNAME in genl.values(link[16:])
         elif words[0] == "connect" and row[0] == "0":
             self.connected(words[1], bytes.fromhex(words[2].replace("-", "")))
         elif words[0] == "close":
             tunnels = self.tunnels.pop(words[1], ())
             self.begun.discard(words[1])
             self.forget(lambda tunnel, fd: tunnel in tunnels or fd == words[1])
-        elif words[0] == "send" and re.match(r"\S+ [0-9a-f]", " ".join(words[3:])):
+        elif words[0] == "send" and words[4] != "-":
             if int(words[2]) & socket.MSG_MORE and row[0].isdigit():
                 self.begun.add(words[1])
 

@@ -9,7 +9,6 @@ tools/testing/conformance.
 import os
 import random
 import socket
-import struct
 
 from lib import genl, ktap
 from lib import l2tp as L
@@ -163,28 +162,16 @@ def request():
     return cmd, data
 
 
-def values(data):
-    """{type: data} of a request up to its first malformed attribute, the last of a type counting."""
-    got, at = {}, 0
-    while at + 4 <= len(data):
-        length, kind = struct.unpack_from("=HH", data, at)
-        if length < 4 or at + length > len(data):
-            break
-        got[kind & genl.NLA_TYPE_MASK] = data[at + 4:at + length]
-        at += (length + 3) & ~3
-    return got
-
-
 def duplicates(data):
     """Would this create a second session of one id in one tunnel? C hides the first."""
-    got = values(data)
+    got = genl.values(data)
     pair = [int.from_bytes(got.get(kind, b"")[:4], "little") for kind in (L.CONN_ID, L.SESSION_ID)]
     return tuple(pair) in nl.sessions()
 
 
 def odd_version(data):
     """A version that does not exist, or a v2 tunnel whose id shares its sessions with another's: found differently."""
-    got = values(data)
+    got = genl.values(data)
     version, high = got.get(L.PROTO_VERSION, b"\3")[:1], got.get(L.CONN_ID, bytes(4))[2:4]
     return version not in (b"\2", b"\3") or version == b"\2" and any(high)
 
@@ -209,7 +196,7 @@ def _():
         before, sessions = nl.tunnels(), nl.sessions()
         answer = nl.do(cmd, data)
         if cmd == L.SESSION_CREATE and not answer.errno:
-            got = values(data)
+            got = genl.values(data)
             known[:] = known[-9:] + [tuple(int.from_bytes(got[kind][:4], "little")
                                            for kind in (L.CONN_ID, L.SESSION_ID))]
         done[cmd, answer.name] = done.get((cmd, answer.name), 0) + 1

@@ -112,6 +112,18 @@ def parse_attrs(data):
     return out
 
 
+def values(data):
+    """{type: data} of the attributes up to the first malformed one, the last of a type counting."""
+    got, at = {}, 0
+    while at + 4 <= len(data):
+        length, kind = struct.unpack_from("=HH", data, at)
+        if length < 4 or at + length > len(data):
+            break
+        got[kind & NLA_TYPE_MASK] = data[at + 4:at + length]
+        at += (length + 3) & ~3
+    return got
+
+
 class Message:
     """A netlink message; cmd, version, reserved, attrs for those that are generic netlink."""
 
