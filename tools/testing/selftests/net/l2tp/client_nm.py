@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """NetworkManager with its L2TP plugin: a VPN connection as a desktop makes one."""
 import os
+import socket
 
 from lib import calls, ktap, netns, program
 from lib.calls import LNS
@@ -24,15 +25,21 @@ def main_space_pair():
     return b
 
 
+def udev_knows(link):
+    """Whether udev has seen the link; NetworkManager leaves it alone for ever otherwise. Each call tells it once more: what it is told before it
+    listens is lost, and its control socket is there earlier."""
+    sh("udevadm trigger -s net", check=False)
+    sh("udevadm settle -t 30", check=False)
+    return os.path.exists(f"/run/udev/data/n{socket.if_nametoindex(link)}")
+
+
 def daemons(where):
     """udev, D-Bus and NetworkManager, as a system would run them."""
     udev = "/usr/lib/systemd/systemd-udevd"
     if not os.path.exists(udev):
         ktap.skip("no udev")
     program.Program([udev])
-    netns.wait_for(lambda: os.path.exists("/run/udev/control"), 30, "udev")
-    sh("udevadm trigger -s net", check=False)
-    sh("udevadm settle -t 30", check=False)
+    netns.wait_for(lambda: udev_knows("va"), 60, "udev to know the device")
     sh("dbus-uuidgen --ensure")
     program.Program(["dbus-daemon", "--system", "--nofork", "--nopidfile"])
     netns.wait_for(lambda: os.path.exists("/run/dbus/system_bus_socket"), 30, "D-Bus")
@@ -63,7 +70,7 @@ def _():
         ktap.cleanup(sh, f"nmcli con del {name}", check=False)
     nmcli("con", "add", "type", "ethernet", "ifname", "va", "con-name", "va", "ipv4.method", "manual",
           "ipv4.addresses", "10.0.0.1/24", "ipv4.gateway", "10.0.0.2", "ipv6.method", "ignore")
-    # It learns of devices by and by: 30 is "disconnected", below that one cannot be used.
+    # 30 is "disconnected"; below that a device cannot be used.
     netns.wait_for(lambda: int(sh("nmcli -g GENERAL.STATE dev show va", check=False).stdout.split(" ")[0] or 0) >= 30, 30,
                    "NetworkManager to know the device")
     nmcli("con", "up", "va")

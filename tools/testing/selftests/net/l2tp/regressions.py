@@ -9,6 +9,7 @@ import os
 import select
 import socket
 import struct
+import time
 
 from lib import datapath, impl, ktap
 from lib import l2tp as L
@@ -72,7 +73,14 @@ def _():
     # A program is too slow for the moments in which the module is not in use. modprobe -r would also take l2tp_netlink away: the family
     # comes back with another number than the client knows.
     delete_module = 176
-    race(churn(bed, 10, 1), lambda: ctypes.CDLL(None).syscall(delete_module, b"l2tp_eth", os.O_NONBLOCK) == 0)
+    pauses = itertools.cycle((0, 0.005, 0.02, 0.1))
+
+    def make():
+        # The sessions before are freed in a moment only: without a pause one of them may always hold the module.
+        time.sleep(next(pauses))
+        bed.nl.session_create(10, 1, 2)
+        bed.nl.session_delete(10, 1)
+    race(make, lambda: ctypes.CDLL(None).syscall(delete_module, b"l2tp_eth", os.O_NONBLOCK) == 0)
     impl.load("l2tp_eth")
 
 
