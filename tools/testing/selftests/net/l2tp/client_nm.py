@@ -92,7 +92,9 @@ def _():
     with open("/proc/net/pppol2tp", encoding="ascii") as file:
         ktap.eq(file.read().count("SESSION '"), 1, "our session")
     nmcli("con", "down", "l2")
-    ktap.ok(netns.wait_for(lambda: "ppp" not in sh("ip -br link show type ppp").stdout, 30), "device")
+    if not ktap.ok(netns.wait_for(lambda: "ppp" not in sh("ip -br link show type ppp").stdout, 30), "device"):
+        ktap.diag(sh("ps axo pid,ppid,stat,wchan:24,args; ip l2tp show session").stdout)
+        ktap.diag(manager.output(60))
     ktap.ok(netns.wait_for(lambda: not sh("ip l2tp show tunnel").stdout, 30), "tunnel")
     manager.stop()
     two.stop()
