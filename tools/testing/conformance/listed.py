@@ -191,7 +191,7 @@ class History:
             return
         how, at = PPPOL2TP[len(name)]
         tunnel, session = struct.unpack_from(how, name, at)
-        if session:
-            self.sessions[tunnel, session] = descriptor
-        else:
+        self.sessions[tunnel, session] = descriptor
+        if not session:
+            # The session of a socket that stands for the tunnel.
             self.tunnels.setdefault(str(struct.unpack_from("=i", name, 10)[0]), set()).add(tunnel)
