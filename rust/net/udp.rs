@@ -14,7 +14,10 @@ use crate::{
     skb::SkBuff,
     sock::{Endpoints, LockedSocket, Socket, SocketHandle},
 };
-use core::ptr::null_mut;
+use core::{
+    ptr::null_mut,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 use kernel::{error::to_result, prelude::*};
 use net_bindings as c;
 
@@ -58,6 +61,11 @@ pub trait Encapsulation: 'static {
 
 /// Identifies a socket, as [`Socket::key`] does.
 pub type SocketKey = usize;
+
+type Receive = unsafe extern "C" fn(*mut c::sock, *mut c::sk_buff) -> c_int;
+type ReportError =
+    unsafe extern "C" fn(*mut c::sock, *mut c::sk_buff, c_int, c::__be16, u32, *mut u8);
+type Destroy = unsafe extern "C" fn(*mut c::sock);
 
 /// Adapts an [`Encapsulation`] to the kernel's callbacks.
 struct Adapter<E: Encapsulation>(core::marker::PhantomData<E>);
@@ -159,30 +167,37 @@ pub fn attach<E: Encapsulation>(socket: &LockedSocket<'_>) -> Result {
     Ok(())
 }
 
-/// Makes the socket a plain UDP socket again: undoes [`attach`], all hooks included. What merges a kernel's socket's datagrams goes
-/// with the socket, which must be released next. Nothing happens if somebody else has taken over the socket since (a GTP device does
-/// not look at who has it).
+/// Makes the socket a plain UDP socket again: undoes [`attach`]. What merges a kernel's socket's datagrams goes with the socket, which
+/// must be released next. A hook stays if it is somebody else's by now: a GTP device does not look at who has the socket, and
+/// `setsockopt(UDP_ENCAP)` replaces the one that receives.
 ///
-/// Hooks that run now may go on until a grace period has passed. May sleep.
+/// Hooks that run now may go on until a grace period has passed.
 pub fn detach<E: Encapsulation>(socket: &Socket) {
-    let ours: unsafe extern "C" fn(*mut c::sock, *mut c::sk_buff) -> c_int = Adapter::<E>::receive;
-    // SAFETY: A UDP socket, alive, whose hooks are changed with its lock held; the UDP layer reads each field once and copes with its
-    // absence.
+    // SAFETY: A UDP socket, alive; the UDP layer reads each field once and copes with its absence.
     unsafe {
-        let sk = socket.as_ptr();
-        let up = c::udp_sk(sk);
-        c::lock_sock(sk);
-        if (*up)
-            .encap_rcv
-            .is_some_and(|hook| core::ptr::fn_addr_eq(hook, ours))
-        {
+        let up = c::udp_sk(socket.as_ptr());
+        let receive: Receive = Adapter::<E>::receive;
+        if remove(&raw mut (*up).encap_rcv, receive as *mut ()) {
             (&raw mut (*up).encap_type).write_volatile(0);
-            (&raw mut (*up).encap_rcv).write_volatile(None);
-            (&raw mut (*up).encap_err_rcv).write_volatile(None);
-            (&raw mut (*up).encap_destroy).write_volatile(None);
         }
-        c::release_sock(sk);
+        let report: ReportError = report_icmp_error;
+        remove(&raw mut (*up).encap_err_rcv, report as *mut ());
+        let destroy: Destroy = Adapter::<E>::destroy;
+        remove(&raw mut (*up).encap_destroy, destroy as *mut ());
     }
+}
+
+/// Clears a hook if it is ours; returns whether it was. The socket is not locked for that: its user may hold the lock for long.
+///
+/// # Safety
+///
+/// `field` is the hook in a live socket.
+unsafe fn remove<F>(field: *mut Option<F>, ours: *mut ()) -> bool {
+    const { assert!(size_of::<Option<F>>() == size_of::<*mut ()>()) };
+    // SAFETY: An optional function pointer is a pointer, null for none. The kernel reads and writes it in one go.
+    unsafe { AtomicPtr::from_ptr(field.cast()) }
+        .compare_exchange(ours, null_mut(), Ordering::Relaxed, Ordering::Relaxed)
+        .is_ok()
 }
 
 /// What a kernel-created UDP socket is bound and connected to. A peer port of 0 leaves it unconnected.
