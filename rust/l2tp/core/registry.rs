@@ -17,7 +17,7 @@
 //! RTNL, which is the end of its pseudowire, is done later, for many sessions together: [`NetState::reap`].
 
 use crate::{Session, Tunnel};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel::{
     impl_has_work, new_mutex, new_work,
     prelude::*,
@@ -36,8 +36,10 @@ use net::{
 
 pub(crate) static STATE: PernetSlot<NetState> = PernetSlot::new();
 
-/// Whether there were tunnels in the namespaces that exit now.
-static HAD_TUNNELS: AtomicBool = AtomicBool::new(false);
+/// How many namespaces in which there were tunnels have exited.
+static EXITED: AtomicUsize = AtomicUsize::new(0);
+/// For how many of them, the first ones, what they had has been freed.
+static FREED: AtomicUsize = AtomicUsize::new(0);
 
 /// A tunnel id's place.
 enum Slot {
@@ -119,15 +121,18 @@ impl PernetState for NetState {
             kernel::warn_on!(true);
         }
         if this.had_tunnels.load(Ordering::Relaxed) {
-            HAD_TUNNELS.store(true, Ordering::Relaxed);
+            EXITED.fetch_add(1, Ordering::Release);
         }
     }
 
     fn exited() {
-        if HAD_TUNNELS.swap(false, Ordering::Relaxed) {
+        // Namespaces may exit at the same time: one that could not be made completely, beside others that end.
+        let exited = EXITED.load(Ordering::Acquire);
+        if FREED.load(Ordering::Acquire) < exited {
             // Callbacks free sessions, then tunnels, then their sockets with the routes that these have cached: some of which are
             // counted in the namespace, so they must be released before the IP layer ends there.
             drop(CallbackBarrier::<3>);
+            FREED.fetch_max(exited, Ordering::Release);
         }
     }
 }
