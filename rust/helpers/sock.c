@@ -23,6 +23,11 @@ __net_helper struct net *net_helper_sock_net(const struct sock *sk)
 	return sock_net(sk);
 }
 
+__net_helper bool net_helper_sock_hold_not_zero(struct sock *sk)
+{
+	return refcount_inc_not_zero(&sk->sk_refcnt);
+}
+
 __net_helper void net_helper_lock_sock(struct sock *sk)
 {
 	lock_sock(sk);

@@ -136,7 +136,7 @@ impl PppPseudowire {
     /// Attaches a socket to the session, which was made or [taken](Self::take) for it.
     pub(crate) fn attach(&self, session: &RcuArc<Session>, socket: &PppSocket) {
         socket.session.replace(Some(session.clone()));
-        self.socket.replace(Some(socket.hold()));
+        self.socket.replace(socket.try_hold());
         if self.state.load(Ordering::SeqCst) == CLOSED {
             self.part();
         }

@@ -116,11 +116,10 @@ impl<P: Protocol> Socket<P> {
         unsafe { Channel::from_raw(&raw mut (*self.0.get()).pppox.chan) }
     }
 
-    /// Takes a reference.
-    pub fn hold(&self) -> SocketRef<P> {
-        // SAFETY: Alive, and so has a reference, or is found under RCU before it is released. INVARIANT: Held here.
-        unsafe { c::sock_hold(self.as_ptr()) };
-        SocketRef(NonNull::from(self))
+    /// Takes a reference, if the socket still has one: found under RCU, it may be about to be freed.
+    pub fn try_hold(&self) -> Option<SocketRef<P>> {
+        // SAFETY: Not freed by the type invariant. INVARIANT: Held here.
+        unsafe { c::sock_hold_not_zero(self.as_ptr()) }.then(|| SocketRef(NonNull::from(self)))
     }
 
     /// Takes the socket lock. May sleep.
