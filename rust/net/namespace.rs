@@ -51,6 +51,12 @@ impl Namespace {
         self.0.get()
     }
 
+    /// Whether the current task may administrate the namespace's network (`CAP_NET_ADMIN`).
+    pub fn is_administrated(&self) -> bool {
+        // SAFETY: The namespace is alive, and so is the user namespace that it belongs to.
+        unsafe { c::ns_capable((*self.as_ptr()).user_ns, c::CAP_NET_ADMIN as c_int) }
+    }
+
     /// Takes a counted reference, which keeps the namespace from exiting; `None` if it already does.
     pub fn try_get(&self) -> Option<NamespaceRef> {
         // SAFETY: Valid by the type invariant. INVARIANT: Counted unless null.
