@@ -23,9 +23,18 @@ __net_helper int net_helper_ip4_dst_hoplimit(const struct dst_entry *dst)
 	return ip4_dst_hoplimit(dst);
 }
 
+/*
+ * The identification of a packet, and of those that it is to be split into: these count up from the first. A socket with a peer counts by
+ * itself, and gives the last.
+ */
 __net_helper void net_helper_ip_select_ident_segs(struct net *net, struct sk_buff *skb, struct sock *sk, int segs)
 {
+	struct iphdr *iph = ip_hdr(skb);
+	bool connected = inet_sk(sk)->inet_daddr;
+
 	ip_select_ident_segs(net, skb, sk, segs);
+	if (connected)
+		iph->id = htons(ntohs(iph->id) - (segs - 1));
 }
 
 /* What the user of a socket wants its packets to be handled like. */

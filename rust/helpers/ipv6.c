@@ -70,3 +70,10 @@ __net_helper struct rt6_info *net_helper_dst_rt6_info(struct dst_entry *dst)
 {
 	return dst_rt6_info(dst);
 }
+
+/* IPv6 takes whom a packet is accounted to for one of its own sockets, and looks there for options. */
+__net_helper void net_helper_skb_orphan_unless_inet(struct sk_buff *skb)
+{
+	if (skb->sk && !sk_is_inet(skb->sk))
+		skb_orphan(skb);
+}

@@ -211,12 +211,7 @@ impl<'a> Path<'a> {
             c::IP6_ECN_flow_xmit(sk, &mut flow);
             flow.__fl_common.flowic_oif = (*sk).__sk_common.skc_bound_dev_if;
             flow.__fl_common.flowic_mark = (*sk).sk_mark;
-            flow.uli.ports.sport = (*inet).inet_sport;
-            flow.uli.ports.dport = (*sk)
-                .__sk_common
-                .__bindgen_anon_3
-                .__bindgen_anon_1
-                .skc_dport;
+            flow.uli.ports = ports(sk);
             flow.__fl_common.flowic_uid = c::sk_uid(sk);
             c::security_sk_classify_flow6(sk, &mut flow);
             let opt = c::np_opt_rcu(np);
@@ -372,8 +367,8 @@ impl<'a> Path<'a> {
         }
         let skb = skb.into_raw();
         // SAFETY: The packet is ours, and given away with its route: a count of it if we have one, else borrowed under RCU,
-        // which lasts until after the output function. That consumes the packet, reads only the addresses (and for IPv6 the
-        // flow label and protocol) of the flow since the packet has a route, and needs no lock.
+        // which lasts until after the output function. That consumes the packet, reads only the addresses (and for IPv6 what
+        // tells one flow from others) of the flow since the packet has a route, and needs no lock.
         let result = unsafe {
             c::skb_set_ignore_df(skb);
             if self.counted {
@@ -405,6 +400,8 @@ impl<'a> Path<'a> {
                     flow.daddr = peer;
                     flow.flowlabel = (*np).flow_label;
                     flow.__fl_common.flowic_proto = (*sk).sk_protocol as u8;
+                    flow.uli.ports = ports(sk);
+                    c::skb_orphan_unless_inet(skb);
                     c::ip6_xmit(
                         sk,
                         skb,
@@ -551,6 +548,27 @@ pub(crate) unsafe fn ipv4_peer(sk: *const c::sock) -> c::__be32 {
             .__bindgen_anon_1
             .skc_daddr)
             .read_volatile()
+    }
+}
+
+/// The ports that the socket is bound and connected to.
+///
+/// # Safety
+///
+/// The socket is a live `inet_sock`.
+#[inline]
+unsafe fn ports(sk: *const c::sock) -> c::flowi_uli__bindgen_ty_1 {
+    // SAFETY: By the safety requirements; each field is read once.
+    unsafe {
+        c::flowi_uli__bindgen_ty_1 {
+            sport: (&raw const (*sk.cast::<c::inet_sock>()).inet_sport).read_volatile(),
+            dport: (&raw const (*sk)
+                .__sk_common
+                .__bindgen_anon_3
+                .__bindgen_anon_1
+                .skc_dport)
+                .read_volatile(),
+        }
     }
 }
 
