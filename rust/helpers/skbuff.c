@@ -125,7 +125,32 @@ __net_helper void net_helper_skb_set_inner_ethernet(struct sk_buff *skb)
 	skb_set_inner_protocol(skb, htons(ETH_P_TEB));
 }
 
-__net_helper int net_helper_iptunnel_pull_offloads(struct sk_buff *skb)
+/* What was said of the headers in a tunnel is now said of the packet's only ones. */
+__net_helper int net_helper_skb_leave_tunnel_offloads(struct sk_buff *skb)
 {
-	return iptunnel_pull_offloads(skb);
+	int err = iptunnel_pull_offloads(skb);
+
+	if (err)
+		return err;
+	skb->transport_header = skb->inner_transport_header;
+	if (skb_is_gso(skb)) {
+		unsigned int type = skb_shinfo(skb)->gso_type;
+		bool fixedid = type & SKB_GSO_TCP_FIXEDID_INNER;
+
+		type &= ~(SKB_GSO_TCP_FIXEDID | SKB_GSO_TCP_FIXEDID_INNER);
+		skb_shinfo(skb)->gso_type = type | (fixedid ? SKB_GSO_TCP_FIXEDID : 0);
+	}
+	return 0;
+}
+
+/* Whether the packets that this is to be split into have all the same IP identification. */
+__net_helper bool net_helper_skb_gso_fixedid(const struct sk_buff *skb)
+{
+	return skb_shinfo(skb)->gso_type & (SKB_GSO_TCP_FIXEDID | SKB_GSO_TCP_FIXEDID_INNER);
+}
+
+/* Whether gro_cells_receive() would hand the packet on without trying to merge it. */
+__net_helper bool net_helper_gro_cells_pass(const struct sk_buff *skb)
+{
+	return skb_cloned(skb) || netif_elide_gro(skb->dev);
 }

@@ -95,7 +95,7 @@ fn transmit_parts(session: &Session, mut skb: SkBuff, softirq: Softirq<'_>) {
         return skb.discard(Reason::TooSmall);
     };
     skb.pull(PPP_PROTOCOL);
-    let parts = skb.split_ip();
+    let parts = skb.split_ip(session.tunnel().socket().namespace());
     if parts.is_empty() {
         session.count_refused(packets);
     }

@@ -87,6 +87,11 @@ impl Device {
 
     /// Receives a frame that may be merged with others.
     fn receive_merged(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
+        // gro_cells forgets where the transport header is. If it does not look for it either, nobody can split the frame any more.
+        // SAFETY: The packet is ours and on the device.
+        if skb.is_gso() && unsafe { c::gro_cells_pass(skb.as_ptr()) } {
+            return self.queue(skb, load, softirq);
+        }
         // SAFETY: The device is one of ours; the queues are there while it is up, and not looked at when it is not.
         let result = unsafe {
             let queues = &raw mut (*header(self.as_ptr())).gro;
@@ -99,10 +104,15 @@ impl Device {
     #[inline]
     pub fn receive_later(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
         if let Some((skb, _)) = self.admit(skb) {
-            // SAFETY: The packet is ours and on the device. It is gone with this, whatever the result.
-            let result = unsafe { c::netif_rx(skb.into_raw()) };
-            self.count_result(result, load, softirq);
+            self.queue(skb, load, softirq);
         }
+    }
+
+    /// Queues a frame that is on the device.
+    fn queue(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
+        // SAFETY: The packet is ours and on the device. It is gone with this, whatever the result.
+        let result = unsafe { c::netif_rx(skb.into_raw()) };
+        self.count_result(result, load, softirq);
     }
 
     /// Puts an Ethernet frame on the device, or drops it. The second result says whether it is of a TCP connection.

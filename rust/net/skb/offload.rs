@@ -4,6 +4,7 @@
 //! checksums. What such a packet counts as, how a tunnel takes it as it is, how it is split before that, and how it leaves a tunnel.
 
 use super::{Reason, SkBuff};
+use crate::namespace::Namespace;
 use core::ptr::{null_mut, NonNull};
 use kernel::prelude::*;
 use net_bindings as c;
@@ -44,6 +45,13 @@ impl SkBuff {
             // CAST: Packets are shorter than 2^32 bytes.
             bytes: self.len().wrapping_add(overhead) as u32,
         }
+    }
+
+    /// Whether the packets that this one is to be split into have all the same IP identification. In a tunnel the outer headers would, too:
+    /// GSO cannot say that of the inner ones alone when it splits a tunnel's packets.
+    pub fn has_fixed_id(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { c::skb_gso_fixedid(self.as_ptr()) }
     }
 
     /// Length of the longest of the packets that this one is to be split into.
@@ -121,7 +129,7 @@ impl SkBuff {
             self.load(overhead)
         };
         // SAFETY: Valid by the type invariant, and ours.
-        (unsafe { c::iptunnel_pull_offloads(self.as_ptr()) } == 0).then_some(load)
+        (unsafe { c::skb_leave_tunnel_offloads(self.as_ptr()) } == 0).then_some(load)
     }
 
     /// Fills in the checksum that the sender has left to those below, if it has. The packet must not be one to be split.
@@ -163,9 +171,9 @@ impl SkBuff {
         unsafe { c::skb_set_ip_summed_none(self.as_ptr()) }
     }
 
-    /// Like [`SkBuff::split`], of a packet that begins with an IP header: what was in front of that has been pulled. The parts leave
-    /// nothing to others. One that is no IP packet is dropped, too.
-    pub fn split_ip(mut self) -> Split {
+    /// Like [`SkBuff::split`], of a packet of the namespace that begins with an IP header: what was in front of that has been pulled. The
+    /// parts leave nothing to others, and are on no device. One that is no IP packet is dropped, too.
+    pub fn split_ip(mut self, ns: &Namespace) -> Split {
         let protocol = match self.data().first().map(|byte| byte >> 4) {
             Some(4) => c::ETH_P_IP,
             Some(6) => c::ETH_P_IPV6,
@@ -179,7 +187,11 @@ impl SkBuff {
         unsafe {
             (*self.as_ptr()).__bindgen_anon_4.headers.as_mut().protocol = (protocol as u16).to_be();
         }
-        self.split(0)
+        // Who splits a packet that is in a tunnel asks the device what that can do.
+        self.detach(ns);
+        let parts = self.split(0);
+        parts.forget_device();
+        parts
     }
 
     /// Splits a packet as its sender wants. `features` are what the packets may leave to others, of `NETIF_F_*`.
@@ -219,6 +231,21 @@ impl Split {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.next.is_null()
+    }
+}
+
+impl Split {
+    /// [`SkBuff::forget_device`] of all.
+    fn forget_device(&self) {
+        let mut next = self.next;
+        while !next.is_null() {
+            // SAFETY: By the type invariant, all packets of the list are valid and ours; the unions hold a link and a device.
+            unsafe {
+                let list = &raw mut (*next).__bindgen_anon_1.__bindgen_anon_1;
+                (*list).__bindgen_anon_1.dev = null_mut();
+                next = (*list).next;
+            }
+        }
     }
 }
 
