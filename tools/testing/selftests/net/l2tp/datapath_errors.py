@@ -354,6 +354,20 @@ def _(bed):
     ktap.eq((dgram.ip.ttl, dgram.ip.tos), (18, 0x48), "hop limit, traffic class")
 
 
+@case("automatic IPv6 flow labels tell tunnels between the same hosts apart")
+def _(bed):
+    labels = set()
+    for tid in range(10, 14):
+        ses = bed.session(bed.tunnel(tid, family=6), tid)
+        seen = set()
+        for _ in range(3):
+            bed.transmit(ses, inner(new_tag()))
+            seen |= {packet.flow for packet in bed.sent(1)}
+        ktap.eq(len(seen), 1, "labels of one tunnel")
+        labels |= seen
+    ktap.eq((len(labels), 0 in labels), (4, False), "labels of all, whether there is none")
+
+
 @case("the TTL of a route is used")
 def _(bed):
     bed.ns.ip("route add 10.0.0.2/32 dev va src 10.0.0.1 hoplimit 33")

@@ -228,6 +228,23 @@ def _():
             nl.wipe()
 
 
+@ktap.case("a socket whose UDP_ENCAP was changed while it carried a tunnel lives on without the modules")
+def _():
+    for value in (0, 2):
+        for delete in (True, False):
+            unload()
+            with NetNS() as ns:
+                one = L.udp_socket(local="127.0.0.1", remote="127.0.0.1", rport=9, netns=ns)
+                with L.L2tp(netns=ns) as nl:
+                    nl.tunnel_create(1, 2, fd=one.fileno())
+                    one.setsockopt(17, 100, value)
+                    if delete:
+                        nl.tunnel_delete(1)
+                unload()
+                one.send(b"to a port that nobody has")      # the answer is an ICMP error
+                one.close()
+
+
 @ktap.case("loading and unloading many times")
 def _():
     unload()

@@ -11,8 +11,9 @@ import re
 import socket
 import struct
 import sys
+import time
 
-from lib import datapath, impl, ktap, pppox, tracing
+from lib import datapath, impl, ktap, netns, pppox, tracing
 from lib import l2tpwire as wire
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
@@ -102,13 +103,15 @@ class Ip:
         ktap.cleanup(bed.end, self)
 
 
-def sent_frames(encap, ses):
-    """The data messages on the wire, each with its outer header checked."""
+def sent_frames(encap, ses, idents=None):
+    """The data messages on the wire, each with its outer header checked; what identifies these is appended to a list."""
+    packets = bed.sent(proto=115 if encap == "ip" else wire.PROTO_UDP, settle=0.3)
+    if idents is not None:
+        idents += [pkt.ident for pkt in packets]
     if encap == "ip":
-        return [wire.parse_v3(pkt.payload, len(ses.cookie), ses.l2ss, udp_encap=False)
-                for pkt in bed.sent(proto=115, settle=0.3)]
+        return [wire.parse_v3(pkt.payload, len(ses.cookie), ses.l2ss, udp_encap=False) for pkt in packets]
     out = []
-    for pkt in bed.sent(settle=0.3):
+    for pkt in packets:
         dgram = wire.parse_udp(pkt)
         ktap.eq(dgram.length, len(pkt.payload), "UDP length")
         ktap.ok(dgram.csum_ok is not False, "UDP checksum")
@@ -150,6 +153,7 @@ def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch="", sp
     if switch:
         space.ns.run(f"ethtool -K {ses.ifname} {switch}")
     header = (4 if encap == "ip" else 8) + len(cookie) + (0 if seq is None else 4)
+    idents = []
     for length in (20 * MSS + 123, 63000):
         data = payload(length)
         head = tcp_headers(inner, 1, length, vlan, 0x18)
@@ -164,7 +168,7 @@ def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch="", sp
         with space.change(ses, {"tx_packets": parts, "tx_bytes": size, "d.tx_packets": parts,
                                 "d.tx_bytes": size - parts * header}, f"{length} bytes"):
             send_super(space.ns, ses.ifname, frame, inner, vlan)
-            frames = sent_frames(encap, ses)
+            frames = sent_frames(encap, ses, idents)
         ktap.eq(len(frames), parts, "packets on the wire")
         for got in frames:
             ktap.eq((got.sid, got.cookie), (ses.psid, cookie), "session id and cookie")
@@ -180,7 +184,10 @@ def transmit(encap, outer, inner, seq, cookie, csum=False, vlan=0, switch="", sp
     data = payload(MSS)
     space.far_wire.drain()
     send_super(space.ns, ses.ifname, tcp_headers(inner, 9, MSS, vlan) + data, inner, vlan, gso=False)
-    check_stream([inner_tcp(got.payload) for got in sent_frames(encap, ses)], 9, data)
+    check_stream([inner_tcp(got.payload) for got in sent_frames(encap, ses, idents)], 9, data)
+    if outer == 4:
+        # They may be fragmented on their way.
+        ktap.eq(len(set(idents)), len(idents), "packets whose IP identification no other has")
 
 
 for _encap, _outer, _seq in itertools.product(("udp", "ip"), (4, 6), (None, False, True)):
@@ -257,15 +264,31 @@ def datagrams_in(space, family):
     return int([line.split()[1] for line in text.splitlines() if line.startswith("Udp:")][1])
 
 
-def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b"", vlan=0, count=8):
+def bridge(space, ifname):
+    """Join the interface to another one, and what goes out there to see: a veth takes packets that are to be split."""
+    space.ns.batch(["link add x0 type veth peer x1", "link add br0 type bridge forward_delay 0 mcast_snooping 0", "link set x0 master br0",
+                    f"link set {ifname} master br0"] + [f"link set {dev} up" for dev in ("x0", "x1", "br0")])
+    ktap.cleanup(space.ns.batch, ["link del br0", "link del x0"])
+    with space.ns.enter():
+        out = wire.PacketSocket("x1", incoming_only=True)
+    ktap.cleanup(out.close)
+    netns.wait_for(lambda: "state UP" in space.ns.ip("link show dev x0").stdout, what="the bridge's port")
+    return out
+
+
+def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b"", vlan=0, count=8, bridged_to=False, gro=True, l2ss=True):
     """Packets of a connection that arrive together are merged, unless they have sequence numbers.
 
     After the tunnel's headers have been taken off; or with `below`, by the network device that receives the datagrams, if the
-    kernel has made the tunnel's socket. `wrong` is a cookie that they have instead of the right one.
+    kernel has made the tunnel's socket. `wrong` is a cookie that they have instead of the right one. With `bridged_to` they go on through
+    a bridge; `gro` is whether the session's interface may merge packets.
     """
     space = ground()
     tun = space.tunnel(720, family=family, managed=managed, **({"zero_csum6_rx": True} if not managed and family == 6 else {}))
-    ses = space.session(tun, 1001, peer_cookie=cookie)
+    ses = space.session(tun, 1001, peer_cookie=cookie, l2ss=l2ss)
+    seen = bridge(space, ses.ifname) if bridged_to else ses.dev
+    if not gro:
+        space.ns.run(f"ethtool -K {ses.ifname} gro off")
     if below:
         # A veth receives like other interfaces if what comes is not whole anyway.
         space.ns.run("ethtool -K va gro on")
@@ -289,7 +312,7 @@ def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b""
     begun = ~wire.csum16(wire.pseudo(far, near, wire.PROTO_UDP, 8 + count * size)) & 0xFFFF
     outer = outer[:start + 6] + struct.pack("!H", begun) + outer[start + 8:]
     header = struct.pack("=BBHHHH", NEEDS_CSUM, GSO_UDP_L4, start + 8, size, start, 6)
-    ses.dev.drain()
+    seen.drain()
     bytes_ = count * size
     change = {"rx_packets": count, "rx_bytes": bytes_, "d.rx_packets": count, "d.rx_bytes": bytes_}
     if wrong:
@@ -308,7 +331,7 @@ def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b""
     ktap.eq(datagrams_in(space.ns, family) - before - fence, 1 if early else count, "datagrams that the socket got")
     if wrong:
         return
-    frames = ses.dev.collect(settle=0.3, match=lambda f: len(f) > 54 and not wire.is_test_frame(f))
+    frames = seen.collect(settle=0.3, match=lambda f: len(f) > 54 and not wire.is_test_frame(f))
     got = b"".join(frame[54 + tag:] for frame in frames)
     ktap.ok(got == data, "the data arrived, in order")
     want = impl.differs("receive offload", c=count, rust=count if seq else 1)
@@ -322,6 +345,10 @@ for _family in (4, 6):
     ktap.add(f"received datagrams are merged, ip{_family}", received, _family, managed=False, below=True)
 ktap.add("received datagrams are merged, with a cookie", received, 4, managed=False, below=True, cookie=b"cookies!")
 ktap.add("received datagrams are merged, with VLAN tags", received, 4, managed=False, below=True, cookie=b"cook", vlan=99)
+for _vlan, _gro, _cookie, _l2ss in itertools.product((0, 99), (True, False), (b"", b"cook"), (False, True)):
+    ktap.add(f"merged datagrams go on through a bridge{', VLAN tags' * bool(_vlan)}{', gro off' * (not _gro)}{', cookie' * bool(_cookie)}"
+             f"{', sublayer' * _l2ss}", received, 4, managed=False, below=True, cookie=_cookie, vlan=_vlan, bridged_to=True, gro=_gro,
+             l2ss=_l2ss)
 ktap.add("received datagrams with sequence numbers are not", received, 4, True, managed=False, below=True)
 ktap.add("received datagrams with a wrong cookie are not", received, 4, managed=False, below=True, cookie=b"good", wrong=b"evil")
 ktap.add("received datagrams of a user's socket are not", received, 4, below=True)
@@ -373,9 +400,51 @@ ktap.add("between two kernels, unsplit if told to", between, "udp", "", switch=T
 ktap.add("between two kernels, never unsplit with sequence numbers", between, "udp", "seq both", switch=True)
 ktap.add("between two kernels, never unsplit over ip", between, "ip", "", switch=True)
 
-def bridged(family, merged):
+def whole_tcp(number, data, ident):
+    """An Ethernet frame with a TCP packet of IPv4 that is complete, the given part of a stream."""
+    head = tcp_headers(4, 1 + number * MSS, len(data), ident=ident)
+    total = wire.csum16(wire.pseudo(*HOSTS[4], TCP, 20 + len(data)) + head[34:50] + b"\0\0" + head[52:] + data)
+    return head[:50] + struct.pack("!H", total) + head[52:] + data
+
+
+def merging(space, ifname, peer):
+    """Let a veth interface wait for more packets that it can merge. It merges what comes from one that does not split for it."""
+    space.run(f"ethtool -K {ifname} gro on")
+    space.run(f"ethtool -K {peer} tso off")
+    space.run(["sh", "-c", f"echo 1000000000 > /sys/class/net/{ifname}/gro_flush_timeout"])
+
+
+@ktap.case("merged packets that have all the same identification go into a tunnel")
+def _():
+    space = ground()
+    ses = space.session(space.tunnel(750, managed=False), 1001, l2ss=False)
+    bridge(space, ses.ifname)
+    merging(space.ns, "x0", "x1")
+    space.ns.run(f"ethtool -K va {TUNNELS.format('off')}")
+    ktap.cleanup(space.ns.run, f"ethtool -K va {TUNNELS.format('on')}")
+    space.fence()       # as in transmit()
+    send_super(space.ns, ses.ifname, tcp_headers(4, 9, MSS) + payload(MSS), 4, gso=False)
+    space.far_wire.drain()
+    merged = large_packets("netif_receive_skb", "x0")
+    data = payload(8 * MSS)
+    with space.ns.enter(), wire.PacketSocket("x1", send_only=True) as sender:
+        for number in range(8):
+            frame = whole_tcp(number, data[number * MSS:(number + 1) * MSS], 0)
+            frame = frame[:20] + b"\x40" + frame[21:24] + b"\0\0" + frame[26:]     # not to be fragmented
+            sender.send(frame[:24] + struct.pack("!H", wire.csum16(frame[14:34])) + frame[26:])
+    idents = []
+    end = time.monotonic() + 30 * impl.SLOW
+    while len(idents) < 8 and time.monotonic() < end:
+        frames = sent_frames("udp", ses, idents)
+        check_stream([inner_tcp(got.payload) for got in frames], 1 + (len(idents) - len(frames)) * MSS,
+                     data[(len(idents) - len(frames)) * MSS:len(idents) * MSS])
+    ktap.ok(merged(), "packets were merged")
+    ktap.eq((len(idents), len(set(idents))), (8, 8), "packets on the wire, IP identifications")
+
+
+def bridged(family, merged, inside=False):
     """A LAC: what a PPPoE channel has received is sent by the channel of a session. The kernel merges it if the interface does that;
-    else the packets come one by one, with checksums that were left to others."""
+    else the packets come one by one, with checksums that were left to others. `inside` puts the TCP packets into an IP tunnel."""
     if not impl.load("l2tp_ppp", "pppoe"):
         ktap.skip("no l2tp_ppp, or no pppoe")
     space = pppox.Ground()
@@ -403,12 +472,21 @@ def bridged(family, merged):
     start = 14 + 8 + (20 if family == 4 else 40)
     header = struct.pack("=BBHHHH", NEEDS_CSUM, GSO_TCPV4 if family == 4 else GSO_TCPV6, start + 20, MSS, start, 16)
     before, merges = session.stats(), large_packets("netif_receive_skb", "p0")
-    with space.ns.enter(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
-        sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
-        sock.bind(("p1", 0))
-        sock.send(header + frame)
+    if inside:
+        merging(space.ns, "p0", "p1")
+        with space.ns.enter(), wire.PacketSocket("p1", send_only=True) as sender:
+            for number in range(20):
+                inner = whole_tcp(number, data[number * MSS:(number + 1) * MSS], 100 + number)[14:]
+                packet = wire.ipv4(*HOSTS[4], 4, inner, ident=500 + number) if family == 4 else wire.ipv6(*HOSTS[6], 4, inner)
+                sender.send(frame[:18] + struct.pack("!HH", 2 + len(packet), protocol) + packet)
+    else:
+        with space.ns.enter(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as sock:
+            sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+            sock.bind(("p1", 0))
+            sock.send(header + frame)
     got = []
-    while (datagram := end.sent(0.3)) is not None:
+    # What was merged comes when no more is expected.
+    while (datagram := end.sent(5 if not got or inside and len(got) < 20 else 0.3)) is not None:
         got.append(datagram)
     # That the case is about what it says.
     ktap.eq(merges() > 0, merged, "packets were merged")
@@ -417,7 +495,12 @@ def bridged(family, merged):
     if impl.differs("offloads of a bridged channel", c=True, rust=False):
         # Its UDP datagram cannot be split, or the checksum is sent as it is.
         return ktap.ok(len(got) < 20 if merged else len(got) == 20, f"C: {len(got)} packets, with wrong checksums")
-    check_stream([inner_tcp(bytes(12) + kind + g[10:]) for g in got], 1, data)
+    frames = [bytes(12) + kind + g[10:] for g in got]
+    if inside:
+        outer = [wire.parse_ip(f) for f in frames]
+        ktap.ok(all(packet.ip_ok and packet.total_len == len(f) - 14 for packet, f in zip(outer, frames)), "headers of the tunnel inside")
+        frames = [bytes(12) + struct.pack("!H", wire.ETH_P_IP) + packet.payload for packet in outer]
+    check_stream([inner_tcp(f) for f in frames], 1, data)
     now = session.stats()
     ktap.eq({k: now[k] - before[k] for k in ("tx_packets", "tx_bytes", "tx_errors")},
             {"tx_packets": 20, "tx_bytes": sum(len(g) for g in got), "tx_errors": 0}, "counters")
@@ -427,6 +510,7 @@ def bridged(family, merged):
 for _family in (4, 6):
     ktap.add(f"packets of a bridged PPPoE channel, ip{_family}", bridged, _family, False)
     ktap.add(f"merged packets of a bridged PPPoE channel are split, ip{_family}", bridged, _family, True)
+    ktap.add(f"merged packets of a bridged PPPoE channel are split, ip4 in ip{_family}", bridged, _family, True, inside=True)
 
 if __name__ == "__main__":
     sys.exit(ktap.main())

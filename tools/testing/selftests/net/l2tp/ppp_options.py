@@ -7,7 +7,7 @@ import platform
 import socket
 import struct
 
-from lib import impl, ktap
+from lib import child, impl, ktap
 from lib import l2tp as L
 from lib.netns import wait_for
 from lib.pppox import (DEBUG, LNSMODE, PPPIOCGCHAN, PPPIOCGFLAGS, PPPIOCGL2TPSTATS, PPPIOCGMRU,
@@ -35,6 +35,21 @@ def connected(**kw):
 
 
 # ---------------------------------------------------------------- options
+
+@ktap.case("DEBUG: without CAP_NET_ADMIN it has no effect")
+def _():
+    end, management, sock = connected()
+
+    def unprivileged():
+        child.become()
+        for one in (management, sock):
+            one.setsockopt(DEBUG, 15)
+        return [one.getsockopt(DEBUG) for one in (management, sock)]
+    ktap.eq(child.run(unprivileged), [0, 0], "set by anybody")
+    for one in (management, sock):
+        one.setsockopt(DEBUG, 15)
+        ktap.eq(one.getsockopt(DEBUG), impl.differs("debug masks", c=0, rust=15), "set by root")
+
 
 for name, option in OPTIONS.items():
     @ktap.case(f"{name}: values", name, option)

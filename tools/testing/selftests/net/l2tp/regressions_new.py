@@ -7,7 +7,7 @@ import signal
 import socket
 import struct
 
-from lib import datapath, impl, ktap, l2tpip
+from lib import datapath, impl, ktap, l2tpip, pppox
 from lib import l2tp as L
 from lib import l2tpwire as wire
 from lib.datapath import ground, new_tag
@@ -232,6 +232,22 @@ def _():
     bed.transmit(ses, inner(new_tag()))
     ktap.eq([packet.dst for packet in bed.sent(1)],
             [impl.differs("C sends by the flow of the socket's cork", c=other, rust=datapath.ADDR[4][1])], "where the frame went")
+
+
+@row("N17", "what a PPPoL2TP socket sends over IPv6 heeds the path's MTU")
+def _():
+    datapath.have_ppp()
+    bed = ground()
+    bed.ns.ip("route replace fd00::2/128 dev va mtu 1300")
+    ktap.cleanup(bed.ns.ip, "route del fd00::2/128 dev va")
+    tun = bed.tunnel(10, family=6, version=2, managed=True)
+    with bed.ns.enter(), pppox.Pppox() as sock:
+        sock.connect(pppox.VARIANTS["v2in6"][0](tun.sock.fileno(), 10, 1, tun.ptid, 2))
+        bed.far_wire.drain()
+        sock.send(b"\xc0\x21" + bytes(1398))
+    parts = bed.sent()
+    ktap.eq(len(parts), impl.differs("options of the inner socket", c=1, rust=2), "fragments")
+    ktap.eq(len(wire.parse_udp(wire.reassemble(parts) if len(parts) > 1 else parts[0]).payload), 1400 + 2 + 6, "length of the datagram")
 
 
 if __name__ == "__main__":
