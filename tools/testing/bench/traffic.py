@@ -105,9 +105,15 @@ class Source:
                     out.write(line)
 
     def result(self, name):
-        """Microseconds that a thread took."""
-        with self.space.enter(), open(f"{PKTGEN}/{name}", encoding="ascii") as file:
-            return int(file.read().split("Result: OK: ")[1].split("(")[0])
+        """Microseconds that a thread took. pktgen itself does not wait for one that is late to begin."""
+        end = time.monotonic() + 120
+        while time.monotonic() < end:
+            with self.space.enter(), open(f"{PKTGEN}/{name}", encoding="ascii") as file:
+                found = re.search(r"Result: OK: (\d+)\(", file.read())
+            if found:
+                return int(found[1])
+            time.sleep(0.02)
+        raise TimeoutError(f"pktgen does not end on {name}")
 
     def stop(self):
         """pktgen holds the device no longer."""

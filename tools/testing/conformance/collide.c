@@ -77,7 +77,7 @@ static void show_process(pid_t pid)
 /* Processes with one table of descriptors perform the lines. */
 static void collide(char **lines, int count, int processes, uint32_t seed, uint64_t *done)
 {
-	time_t limit = time(NULL) + 60;
+	time_t limit = time(NULL) + 300;
 	uint64_t expected = *done + (uint64_t)count * processes;
 	int i, left = processes, status;
 	bool failed = false;

@@ -52,7 +52,7 @@ def talk(family, offload_a, offload_b):
     (secret_a, public_a), (secret_b, public_b) = key(), key()
     one = start(a, where, "fa", ours, theirs, secret_a, public_b, offload_a, mtu)
     two = start(b, where, "fb", theirs, ours, secret_b, public_a, offload_b, mtu)
-    if not one.wait_for(lambda: program.reaches(a, "192.168.9.2", wait=1), 40, "the connection"):
+    if not one.wait_for(lambda: program.reaches(a, "192.168.9.2", wait=1), 120, "the connection"):
         ktap.diag(f"the other one wrote:\n{two.output()}")
         return
     for space, offload in ((a, offload_a), (b, offload_b)):

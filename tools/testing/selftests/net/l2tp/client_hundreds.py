@@ -38,12 +38,12 @@ def _():
     while count < COUNT and time.monotonic() - began < SECONDS:
         number = len(lacs)
         lacs.append(kl2tpd.start(a, where, options, BATCH, port=1701 + number, name=f"lac{number}"))
-        if not netns.wait_for(lambda: calls.count_up(a) == count + BATCH, 120 if count >= ENOUGH else 300):
+        if not netns.wait_for(lambda: calls.count_up(a) == count + BATCH, 120 if count >= ENOUGH else 900):
             # A busy machine makes no more, its daemons give up. Those that are up must work all the same.
             ktap.ok(count >= ENOUGH, f"{calls.count_up(a)} of {count + BATCH} calls\n"
                     + "\n".join(p.output(20) for p in (lacs[-1], lns.program)))
             lacs.pop().stop()
-            netns.wait_for(lambda: calls.sessions(a) == calls.sessions(b) == count, 90)
+            netns.wait_for(lambda: calls.sessions(a) == calls.sessions(b) == count, 180)
             break
         count += BATCH
         ktap.diag(f"{count} calls are up after {time.monotonic() - began:.1f} s")

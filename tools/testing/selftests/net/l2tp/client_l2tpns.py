@@ -63,11 +63,11 @@ def call(lac):
 
     def connected():
         return "peer" in a.ip("-4 addr show dev ppp0", check=False).stdout
-    if not netns.wait_for(connected, 120):
+    if not netns.wait_for(connected, 300):
         with open(f"{path}/l2tpns.log", encoding="utf-8", errors="replace") as file:
             ktap.diag(file.read()[-3000:])
         ktap.diag(getattr(client, "program", client).output(40))
-        raise TimeoutError("waited 120 s for ppp0")
+        raise TimeoutError("waited for ppp0")
     shown = a.ip("-4 -o addr show dev ppp0").stdout
     ktap.eq(re.search(r"inet ([\d.]+)", shown).group(1), radius.ADDRESS, "address from RADIUS")
     a.ip(f"route add {INSIDE}/32 dev ppp0")

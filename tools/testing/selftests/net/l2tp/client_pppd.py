@@ -78,7 +78,7 @@ def plain(_):
 def complete(number):
     """Cookies of different sizes, sequence numbers sent and demanded, reordering."""
     return {"cookie": COOKIES[number], "peer_cookie": COOKIES[1 - number], "send_seq": 1, "recv_seq": 1,
-            "timeout": 100}
+            "timeout": 5000}
 
 
 for encap, name in ((L.UDP, "UDP"), (L.IP, "IP")):

@@ -49,7 +49,7 @@ def talk(encap, family, seq, sublayer):
     for space, host in zip(spaces, (1, 2)):
         space.batch([f"addr add 192.168.9.{host}/24 dev ql0", "link set ql0 up"])
     ktap.ok(program.reaches(spaces[0], "192.168.9.2", tries=5), "a ping")
-    ktap.ok(program.reaches(spaces[0], "192.168.9.2", count=5, tries=2), "pings")
+    ktap.ok(program.reaches(spaces[0], "192.168.9.2", count=5, tries=5), "pings")
     shown = spaces[0].ip("l2tp show tunnel").stdout
     ktap.ok(f"encap {encap.upper()}" in shown, f"the tunnel: {shown}")
     for daemon in daemons:

@@ -95,7 +95,7 @@ def _():
     began = time.monotonic()
     for n in range(count):
         one.tell(f"c n{n}")
-    ktap.ok(netns.wait_for(lambda: calls.count_up(a) == count, 150),
+    ktap.ok(netns.wait_for(lambda: calls.count_up(a) == count, 500),
             f"{calls.count_up(a)} of {count} calls\n{one.program.output(40)}")
     ktap.diag(f"{count} calls are up after {time.monotonic() - began:.1f} s")
     ktap.eq((sessions(a), sessions(b)), (count, count), "sessions")

@@ -223,7 +223,7 @@ def tshark(path, cookie_len, l2ss):
                   "l2tp.l2_spec_sequence", "ip.checksum.status", "udp.checksum.status",
                   "data.data", "l2tp.type", "l2tp.version"):
         command += ["-e", field]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120,
+    run = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600,
                          env={**os.environ, "HOME": "/tmp"})
     if run.returncode:
         raise RuntimeError(run.stderr)

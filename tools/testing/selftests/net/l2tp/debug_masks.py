@@ -221,11 +221,13 @@ def _():
     time.sleep(5.1 if KEPT else 0)
     log = kmsg.Watch()
     sock.setsockopt(DEBUG, DATA)
+    begun = time.monotonic()
     for _ in range(100):
         sock.send(LCP)
+    most = 10 * (1 + int((time.monotonic() - begun) / 5))
     time.sleep(0.2)
     count = len([t for t in said(log, f"sess {end.tid}/11") if t.startswith("send ")])
-    ktap.eq(count, 10 if KEPT else 0, "messages for 100 frames")
+    ktap.ok(10 <= count <= most if KEPT else count == 0, f"{count} messages for 100 frames, {most} may be")
 
 
 ktap.main()

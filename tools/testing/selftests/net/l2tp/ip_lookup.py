@@ -43,6 +43,8 @@ def ground():
         pair[1].batch(["addr add 10.0.0.12/24 brd + dev vb", "addr change 10.0.0.2/24 brd + dev vb",
                        "addr add fd00::12/64 dev vb nodad", "addr add fe80::b/64 dev vb nodad",
                        "route add 224.0.0.0/4 dev vb", "route add 255.255.255.255/32 dev vb"])
+        netns.wait_for(lambda: netns.routed(pair[0], "fd00::11", "fe80::a") and netns.routed(pair[1], "fd00::12", "fe80::b"),
+                       what="routes of the addresses")
 
 
 class Sender:

@@ -14,9 +14,19 @@ for program in xl2tpd pppd socat iperf3; do command -v $program > /dev/null || s
 echo "TAP version 13"
 [ -c /dev/ppp ] || mknod /dev/ppp c 108 0
 mkdir -p /run/xl2tpd
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-# The script waits ten seconds for the link, which a busy machine may need longer for: it gets some chances.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+log=$work/log
+# The script waits ten seconds for the link, and a busy machine may need more: its ping waits for it as well, and it gets some chances.
+cat > "$work/ping" <<- END
+	#!/bin/sh
+	if [ "\$1 \$2" = "-c 3" ]; then
+		for i in \$(seq 300); do ip -4 addr show dev ppp0 2> /dev/null | grep -q 192.168.200.2 && break; sleep 0.2; done
+	fi
+	exec $(command -v ping) "\$@"
+END
+chmod +x "$work/ping"
+PATH=$work:$PATH
 for attempt in 1 2 3 4 5; do
 	status=0
 	bash ./pppol2tp.sh > "$log" 2>&1 || status=$?

@@ -81,7 +81,7 @@ class Workers:
     def __exit__(self, *unused):
         self.stop.set()
         for thread in self.threads:
-            thread.join(30)
+            thread.join(120)
         alive = sum(t.is_alive() for t in self.threads)
         ktap.ok(not alive, f"{alive} worker(s) hang")
         ktap.eq(self.broken, [], "workers")
@@ -108,14 +108,18 @@ def _():
     one.close()
     time.sleep(0.2)
     ktap.eq(nl.tunnels(), [1], "held by a dup")
+    told, tell = os.pipe()
     pid = os.fork()
     if pid == 0:
-        time.sleep(0.5)
+        os.close(tell)
+        os.read(told, 1)        # until the other end is closed
         os._exit(0)
     os.close(copy)
     time.sleep(0.2)
     ktap.eq(nl.tunnels(), [1], "held by a child")
+    os.close(tell)
     os.waitpid(pid, 0)
+    os.close(told)
     wait_for(lambda: not nl.tunnels(), what="tunnel gone with the child")
 
     one, _ = tunnel_socket()
@@ -486,6 +490,7 @@ def _():
                 peer.send(struct.pack(">HHII", version, 0, sid, 0) + bytes(60))
     with Workers(churn, churn, sending):
         time.sleep(SECONDS)
+        wait_for(lambda: sum(event.startswith("register_") for event, _ in trace.events()) > 50, 180)
     one.close()
     settled()
 

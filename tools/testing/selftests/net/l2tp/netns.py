@@ -27,7 +27,7 @@ class Doomed(NetNS):
     def gone(self):
         return self.probe not in home.links()
 
-    def end(self, timeout=20):
+    def end(self, timeout=180):
         """Delete and wait until the namespace is really gone."""
         self.delete()
         wait_for(self.gone, timeout, f"end of namespace {self.name}")
@@ -62,7 +62,7 @@ def _():
     fill(space)
     start = time.monotonic()
     space.end()
-    ktap.ok(time.monotonic() - start < 10 * impl.SLOW, f"took {time.monotonic() - start:.1f} s")
+    ktap.ok(time.monotonic() - start < 60 * impl.SLOW, f"took {time.monotonic() - start:.1f} s")
 
 
 @ktap.case("ten namespaces with tunnels go at once")
@@ -84,7 +84,7 @@ def _():
             nl.tunnel_create(tid, tid, fd=0xffffffff)
             for sid in range(50):
                 nl.session_create(tid, tid * 1000 + sid, 1)
-    space.end(60)
+    space.end(240)
 
 
 @ktap.case("a user's tunnel socket keeps the namespace; its close lets it go")
@@ -195,7 +195,7 @@ def _():
                   "while True:\n  try: s.send(b'\\xff' * 6 + bytes(54))\n  except OSError: break")
         work = [space.popen(["python3", "-c", sender]) for space in (one, two)]
         wait_for(lambda: min(s.counters("e0")["rx_packets"] for s in (one, two)) > 200,
-                 20, "traffic in both directions")
+                 120, "traffic in both directions")
         for process in work:
             process.kill()
         for space in (one, two):

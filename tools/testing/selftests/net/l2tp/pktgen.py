@@ -8,11 +8,12 @@ against the Rust module only.
 import os
 import sys
 
-from lib import impl, ktap
+from lib import impl, ktap, netns
 from lib import l2tpwire as wire
 from lib.datapath import ground
 
 COUNT = 1000
+PKTGEN = "/proc/thread-self/net/pktgen"
 
 
 def pktgen_bed():
@@ -26,7 +27,7 @@ def write(bed, name, *lines):
     """Commands to one of pktgen's files of the namespace; raises OSError."""
     with bed.ns.enter():
         for line in lines:
-            fd = os.open(f"/proc/thread-self/net/pktgen/{name}", os.O_WRONLY)
+            fd = os.open(f"{PKTGEN}/{name}", os.O_WRONLY)
             try:
                 os.write(fd, line.encode() + b"\n")
             finally:
@@ -46,13 +47,28 @@ def forget(bed):
         write(bed, f"kpktgend_{cpu}", "rem_device_all")
 
 
+def start(bed, ses):
+    """Let pktgen send, and wait for its end: it waits itself only for threads that have begun after an eighth of a second."""
+    write(bed, "pgctrl", "start")
+
+    def ended():
+        texts = []
+        with bed.ns.enter():
+            for name in os.listdir(PKTGEN):
+                if name.split("@")[0] == ses.ifname:
+                    with open(f"{PKTGEN}/{name}", encoding="ascii") as file:
+                        texts.append(file.read())
+        return texts and all(" usec, " in text for text in texts)
+    netns.wait_for(ended, 120, "pktgen to end")
+
+
 def run(bed, ses, size, want, unique=True):
     """Start, wait, and check counters and wire."""
     bed.far_wire.drain()
     header = ses.header
     with bed.change(ses, {"tx_packets": want, "tx_bytes": want * (size + header),
                           "d.tx_packets": want, "d.tx_bytes": want * size}, "pktgen"):
-        write(bed, "pgctrl", "start")
+        start(bed, ses)
     got = bed.sent_data(ses, want, timeout=5)
     ktap.eq(len(got), want, "frames on the wire")
     ktap.eq({len(d.payload) for _, d in got}, {size}, "their length")
@@ -111,7 +127,7 @@ def lost_updates():
         configure(bed, ses, cpu, f"{ses.ifname}@{cpu}", count, extra=("flag !SHARED",))
     with bed.change(ses, {"tx_packets": 2 * count, "tx_bytes": 2 * count * (60 + ses.header),
                           "d.tx_packets": 2 * count, "d.tx_bytes": 2 * count * 60}, "pktgen"):
-        write(bed, "pgctrl", "start")
+        start(bed, ses)
     bed.far_wire.drain()
     bed.transmit(ses, wire.inner(0x5EED))
     ns = bed.sent_data(ses)[0][1].ns

@@ -118,7 +118,7 @@ def _():
             time.sleep(0.02)
     thread = threading.Thread(target=change)
     thread.start()
-    done = a.run(f"iperf3 -c {one.peer4} -t 3", check=False, timeout=60)
+    done = a.run(f"iperf3 -c {one.peer4} -t 3", check=False, timeout=300)
     stop.set()
     thread.join()
     ktap.ok(" receiver" in done.stdout and done.returncode == 0, done.stdout + done.stderr)

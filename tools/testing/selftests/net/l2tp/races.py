@@ -24,7 +24,7 @@ from lib.workers import Workers, two_cpus
 SECONDS = float(os.environ.get("RACE_SECONDS", 0.3 * impl.SLOW))
 ROUNDS, WANTED = 2, 6   # each side's least; so many ends if there is time for them
 TIME = 4 * impl.SLOW    # for them: on a busy machine one may take ten seconds
-PATIENCE = 60 * impl.SLOW
+PATIENCE = 300 * impl.SLOW
 
 if not impl.load("l2tp_eth", "l2tp_ppp", "l2tp_ip", "veth"):
     print("1..0 # SKIP not all modules are available")
@@ -234,7 +234,10 @@ for what, end_function in ENDS.items():
 def _():
     scene.close()
     wait_for(unused, 30, "no use of a module left")
-    sh(["rmmod", *MODULES], check=False)
+    def unloaded():
+        sh(["rmmod", *MODULES], check=False)
+        return not any(os.path.isdir(f"/sys/module/{module}") for module in MODULES)
+    wait_for(unloaded, 60)
     ktap.eq([m for m in MODULES if os.path.isdir(f"/sys/module/{m}")], [], "modules")
 
     # What leaks does so in many rounds; the last one or two of a kind may rightly be waiting to be freed.

@@ -73,7 +73,7 @@ def _():
     # A program is too slow for the moments in which the module is not in use. modprobe -r would also take l2tp_netlink away: the family
     # comes back with another number than the client knows.
     delete_module = 176
-    pauses = itertools.cycle((0, 0.005, 0.02, 0.1))
+    pauses = itertools.cycle((0, 0.005, 0.02, 0.1, 1))
 
     def make():
         # The sessions before are freed in a moment only: without a pause one of them may always hold the module.

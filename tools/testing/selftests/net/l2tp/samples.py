@@ -79,7 +79,7 @@ def pppol2tp(one, other):
         if not ktap.ok(re.fullmatch(r"ppp\d+", device), f"a device: {device!r}"):
             return
         space.batch([f"addr add 192.168.9.{us} peer 192.168.9.{them} dev {device}", f"link set {device} up"])
-    ktap.ok(calls.pings(a, "192.168.9.2", count=5, tries=1), "ping")
+    ktap.ok(calls.pings(a, "192.168.9.2", count=5, tries=1, extra="-W 30"), "ping")
     said = [sample.end() for sample in (left, right)]
     # Five requests and answers of 84 bytes, 4 of PPP and 6 of L2TP; IPv6 does not pass.
     want = "sent 5 packets, 470 bytes; received 5 packets, 470 bytes\n"

@@ -268,12 +268,12 @@ def _(bed):
 
 
 def transfer(a, b, port, extra):
-    """One second of iperf3; whether a good deal arrived. Each has a server of its own: one whose
+    """Three seconds of iperf3; whether a good deal arrived. Each has a server of its own: one whose
     client has gone may take long to notice."""
     server = b.popen(["iperf3", "-s", "-B", "192.168.9.2", "-p", str(port)], stdout=-3, stderr=-3)
     try:
         netns.wait_for(lambda: f":{port}" in b.run("ss -ltn").stdout, what="iperf3 to listen")
-        done = a.run(["timeout", "40", "iperf3", "-c", "192.168.9.2", "-p", str(port), "-t", "1", "-J"]
+        done = a.run(["timeout", "120", "iperf3", "-c", "192.168.9.2", "-p", str(port), "-t", "3", "-J"]
                      + extra, check=False)
     finally:
         server.terminate()

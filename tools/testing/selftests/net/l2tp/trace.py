@@ -116,6 +116,7 @@ def _():
     child.run(main)
     trace.expect("register_tunnel",
                  "tunl 1: type=unmanaged encap=UDP version=L2TPv3 tid=1 ptid=2 fd=0")
+    trace.expect("free_tunnel", "tunl 1")       # the next case traces what it does itself
 
 
 @ktap.case("tunnel events: none for a refused tunnel")
@@ -128,6 +129,8 @@ def _():
     nl.try_tunnel_create(2, 2, fd=4000)
     nl.try_tunnel_create(2, 2, local="127.0.0.1", remote="127.0.0.1", sport=70, udp_csum=1, encap=9)
     ktap.eq(trace.named("register_tunnel", "delete_tunnel"), [])
+    nl.tunnel_delete(1)
+    trace.expect("free_tunnel", "tunl 1")
 
 
 @ktap.case("session events: create and delete; with the tunnel")

@@ -139,7 +139,7 @@ def count_up(space, peer=LNS):
     return space.ip("-4 -o addr show type ppp", check=False).stdout.count(f"peer {peer}/")
 
 
-def wait_up(space, *daemons, timeout=90, peer=LNS):
+def wait_up(space, *daemons, timeout=240, peer=LNS):
     """Wait for ppp0 and its address; shows what the daemons wrote if it does not come."""
     programs = [getattr(daemon, "program", daemon) for daemon in daemons]
     netns.wait_for(lambda: up(space, peer=peer) or not all(p.running() for p in programs), timeout)
@@ -165,13 +165,13 @@ def sessions(space):
         return file.read().count("SESSION '")
 
 
-def gone(*them, timeout=60):
+def gone(*them, timeout=180):
     """No PPP device is left."""
     for space in them:
         ktap.ok(netns.wait_for(lambda s=space: not devices(s), timeout), f"devices of {space.name}")
 
 
-def no_tunnels(*them, timeout=30):
+def no_tunnels(*them, timeout=120):
     """No tunnel is left."""
     for space in them:
         ktap.ok(netns.wait_for(lambda s=space: not s.ip("l2tp show tunnel").stdout, timeout),

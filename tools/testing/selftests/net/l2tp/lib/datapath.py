@@ -133,7 +133,7 @@ class Bed:
         self.ns.batch(["addr add 10.0.0.1/24 dev va", "addr add fd00::1/64 dev va nodad"] + [
             f"neigh replace {peer} lladdr {far} dev va nud permanent"
             for peer in ("10.0.0.2", "10.0.0.3", "fd00::2", "fd00::3")])
-        netns.wait_for(self._up, what="va to be up")
+        netns.wait_for(lambda: self._up() and netns.routed(self.ns, "fd00::1"), what="va to be up")
         quiet(self.ns)
         self.nl = l2tp.L2tp(netns=self.ns)
         self.ids = itertools.count(1)
@@ -184,6 +184,7 @@ class Bed:
             tun.sock.close()
         if self.fence_session is not None and self.fence_session.tun is tun:
             self.fence_session = None
+        netns.wait_for(lambda: not any(name.startswith(f"e{tun.tid}x") for name in self.ns.links()), what="end of its devices")
 
     def session(self, tun, sid, psid=None, ifname=None, up=True, cookie=b"", peer_cookie=b"",
                 l2ss=True, mtu=None, **kw):
@@ -233,7 +234,7 @@ class Bed:
             ktap.cleanup(ses.out.close)
         ses.out.send(frame)
 
-    def sent(self, want=None, proto=wire.PROTO_UDP, timeout=3.0, settle=0.05):
+    def sent(self, want=None, proto=wire.PROTO_UDP, timeout=30.0, settle=0.05):
         """IP packets that the kernel has put on the wire."""
         frames = self.far_wire.collect(want, lambda f: getattr(wire.parse_ip(f), "proto", 0) == proto,
                                        timeout, settle)
@@ -282,7 +283,7 @@ class Bed:
     def delivered(self, ses, frames, what=""):
         """The session's device received exactly these frames, in this order."""
         self.fence()
-        got = ses.dev.collect(len(frames), timeout=2) if frames else []
+        got = ses.dev.collect(len(frames), timeout=30) if frames else []
         got += ses.dev.collect(settle=0.0)
         ktap.eq([f.hex() for f in got], [f.hex() for f in frames],
                 f"{what + ': ' if what else ''}delivered frames")

@@ -169,7 +169,7 @@ class L2tp(genl.Genl):
         wait_for(lambda: self.try_session_get(tid, sid) == "ENODEV", timeout,
                  f"end of session {tid}/{sid}")
 
-    def wipe(self, timeout=30):
+    def wipe(self, timeout=120):
         """Delete every tunnel of the namespace; wait until dumps are empty and devices gone."""
         names = {m.text(IFNAME) for m in self.dump(SESSION_GET).messages} if self.netns else set()
 

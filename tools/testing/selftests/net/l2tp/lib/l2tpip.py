@@ -69,7 +69,7 @@ class Received:
 class Sock:
     """A socket of protocol 115; closed at the end of a with-statement."""
 
-    def __init__(self, family, timeout=2.0 * impl.SLOW):
+    def __init__(self, family, timeout=30.0 * impl.SLOW):
         self.family = family
         self.sock = socket.socket(AF[family], socket.SOCK_DGRAM, PROTOCOL)
         self.fd = self.sock.fileno()
@@ -148,7 +148,7 @@ class Sock:
     def wait(self):
         """Until there is something to read; False if it takes long."""
         import select
-        return bool(select.select([self.fd], [], [], 2 * impl.SLOW)[0])
+        return bool(select.select([self.fd], [], [], 30 * impl.SLOW)[0])
 
     def close(self):
         self.sock.close()
@@ -202,6 +202,7 @@ def _ground():
                       "addr add 10.9.0.1/24 brd + dev dum0",
                       "addr add 2001:db8:9::1/64 dev dum0 nodad",
                       "addr add fe80::9/64 dev dum0 nodad"])
+        netns.wait_for(lambda: netns.routed(_space, "2001:db8:9::1", "fe80::9"), what="routes of the addresses")
     return _space
 
 

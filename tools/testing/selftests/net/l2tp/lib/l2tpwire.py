@@ -300,7 +300,7 @@ class PacketSocket:
         while self.recv_one():
             pass
 
-    def collect(self, want=None, match=lambda frame: True, timeout=3.0, settle=0.15):
+    def collect(self, want=None, match=lambda frame: True, timeout=30.0, settle=0.15):
         """Frames that match, until `want` of them have come (then only what is there already) or
         the time is over. want=None or 0 waits `settle` seconds and takes what came."""
         out = []

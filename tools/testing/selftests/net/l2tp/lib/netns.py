@@ -10,6 +10,7 @@
 import contextlib
 import itertools
 import os
+import socket
 import subprocess
 import time
 
@@ -24,7 +25,7 @@ def split(command):
     return shlex.split(command)
 
 
-def sh(command, check=True, timeout=60, **kwargs):
+def sh(command, check=True, timeout=300, **kwargs):
     """Run a command (a string is split like in a shell, no shell is started).
 
     Returns the CompletedProcess with text output; raises with that output if
@@ -43,14 +44,18 @@ def wait_for(predicate, timeout=10, what=None, step=0.02):
     """Poll until predicate() is true; its value, or the last false one at timeout.
 
     With `what`, running out of time raises instead. SLOW=n in the environment makes it (and sh) n times as patient.
+
+    More than a second means "in the end": how long it takes says more about the machine than about what is under test, so it is given a
+    minute at least, which only what fails takes.
     """
-    timeout *= impl.SLOW
+    timeout = (timeout if timeout <= 1 else max(timeout, 60)) * impl.SLOW
     end = time.monotonic() + timeout
     while True:
+        late = time.monotonic() > end       # the last question is asked after the end
         value = predicate()
         if value:
             return value
-        if time.monotonic() > end:
+        if late:
             if what:
                 raise TimeoutError(f"waited {timeout} s for: {what}")
             return value
@@ -85,7 +90,7 @@ class NetNS:
         """Many ip commands with one process."""
         return sh(["ip", "-n", self.name, "-batch", "-"], check=check, input="\n".join(lines) + "\n")
 
-    def run(self, command, check=True, timeout=60, **kwargs):
+    def run(self, command, check=True, timeout=300, **kwargs):
         """Run a command in the namespace (with its own /sys)."""
         words = split(command) if isinstance(command, str) else list(command)
         return sh(["ip", "netns", "exec", self.name] + words, check=check, timeout=timeout, **kwargs)
@@ -181,14 +186,23 @@ def pair(mtu=1500, addresses=True):
                 lines += [f"addr add 10.0.0.{host}/24 dev {device}",
                           f"addr add fd00::{host}/64 dev {device} nodad"]
             space.batch(lines)
+        # va had no carrier when it went up: a worker tells its queue, which takes nothing before. Who asks for the device has it done.
+        a.ip("link show dev va")
         if addresses:
-            wait_for(lambda: all(_usable(s, d) for s, d in ((a, "va"), (b, "vb"))),
+            wait_for(lambda: all(_usable(s, d) and routed(s, f"fd00::{n}") for s, d, n in ((a, "va", 1), (b, "vb", 2))),
                      what="usable IPv6 addresses")
     except BaseException:
         a.delete()
         b.delete()
         raise
     return _Pair((a, b))
+
+
+def routed(space, *hosts):
+    """Whether a worker has made the routes of the namespace's IPv6 addresses: nothing arrives there before."""
+    with space.enter(), open("/proc/thread-self/net/ipv6_route", encoding="ascii") as file:
+        there = file.read()
+    return all(socket.inet_pton(socket.AF_INET6, host).hex() in there for host in hosts)
 
 
 def _usable(space, device):

@@ -303,7 +303,7 @@ class End:
             head += struct.pack("!HH", seq, 0)
         self.peer.send(head + frame)
 
-    def sent(self, timeout=2.0):
+    def sent(self, timeout=30.0):
         """The next datagram that the tunnel sent, or None."""
         self.peer.settimeout(timeout * impl.SLOW)
         try:

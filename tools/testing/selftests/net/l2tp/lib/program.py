@@ -3,11 +3,12 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 
-from . import ktap
+from . import impl, ktap
 
 
 def require(*names):
@@ -15,6 +16,20 @@ def require(*names):
     for name in names:
         if not shutil.which(name):
             ktap.skip(f"no {name}")
+
+
+def listens(path):
+    """Whether somebody listens at a socket of the file system. Its file is there earlier, or is still there of a daemon that ran before."""
+    with socket.socket(socket.AF_UNIX) as one:
+        return one.connect_ex(path) == 0
+
+
+def udev_knows(link):
+    """Whether udev has seen the link; NetworkManager and networkd leave it alone for ever otherwise. Each call tells it once more: what it is
+    told before it listens is lost, and its control socket is there earlier."""
+    for command in ("trigger -s net", "settle -t 30"):
+        subprocess.run(["udevadm", *command.split()], check=False, capture_output=True)
+    return os.path.exists(f"/run/udev/data/n{socket.if_nametoindex(link)}")
 
 
 def directory():
@@ -53,7 +68,7 @@ class Program:
 
     def wait_for(self, predicate, timeout, what):
         """Poll until predicate(); else note a failure and show what the program wrote. Returns whether it held."""
-        end = time.monotonic() + timeout
+        end = time.monotonic() + max(timeout, 60) * impl.SLOW
         while not predicate():
             if time.monotonic() > end or not self.running():
                 ktap.fail(f"{what}: " + ("did not happen" if self.running() else f"{self.name} ended"))
@@ -62,7 +77,7 @@ class Program:
             time.sleep(0.1)
         return True
 
-    def stop(self, how=signal.SIGTERM, timeout=10):
+    def stop(self, how=signal.SIGTERM, timeout=60):
         """End it and wait."""
         if self.running():
             self.process.send_signal(how)

@@ -34,10 +34,10 @@ def race(*jobs, seconds=SECONDS):
     for thread in threads:
         thread.start()
     time.sleep(seconds * impl.SLOW)
-    wait_for(lambda: broken or all(done), 20)       # what rarely succeeds has more time
+    wait_for(lambda: broken or all(done), 180)       # what rarely succeeds has more time
     stop.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     ktap.eq(sum(thread.is_alive() for thread in threads), 0, "threads that hang")
     ktap.eq(broken, [], "threads that broke")
     ktap.diag(f"done {', '.join(map(str, done))} times")
@@ -56,7 +56,7 @@ def at_once(*jobs):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(120)
     return results
 
 
