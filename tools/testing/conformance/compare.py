@@ -71,6 +71,8 @@ def free_inner(line, free):
             frame = zero(frame, 14 + 20 + 6, 2)
         elif frame[24:28] == "86dd" and frame[40:42] == "11":
             frame = zero(frame, 14 + 40 + 6, 2)
+        elif frame[24:28] == "86dd" and frame[40:42] == "2c" and frame[108:110] == "11":
+            frame = zero(frame, 14 + 40 + 8 + 6, 2)
         line = " wire " + frame
     return line
 

@@ -142,7 +142,7 @@ class History:
         self.sessions = {}          # (tunnel id, session id) that C's kernel knows: descriptor of its PPPoL2TP socket, or None
         self.tunnels = {}           # descriptor of a tunnel's socket: ids of the tunnel
         self.odd = set()            # ids of tunnels of a version that does not exist, or with an id too large for theirs
-        self.begun = set()          # descriptors of sockets on which a datagram to somebody was begun
+        self.begun = set()          # descriptors of sockets on which a datagram or a connection to somebody was begun
         self.renamed = False        # an interface was
 
     def forget(self, gone):
@@ -161,6 +161,8 @@ class History:
                 self.renamed |= link[4:8] != bytes(4) and IFLA_IFNAME in genl.values(link[16:])
         elif words[0] == "connect" and row[0] == "0":
             self.connected(words[1], bytes.fromhex(words[2].replace("-", "")))
+        elif words[0] == "connect":
+            self.begun.add(words[1])        # it may have failed late
         elif words[0] == "close":
             tunnels = self.tunnels.pop(words[1], ())
             self.begun.discard(words[1])
@@ -174,7 +176,7 @@ class History:
         tunnel, session = number(attributes, L.CONN_ID), number(attributes, L.SESSION_ID)
         if cmd == L.SESSION_CREATE:
             self.sessions[tunnel, session] = None
-        elif cmd == L.SESSION_DELETE:
+        elif cmd == L.SESSION_DELETE and L.IFNAME not in attributes:        # whose interface that is, is not known here
             self.sessions.pop((tunnel, session), None)
         elif cmd == L.TUNNEL_DELETE:
             self.forget(lambda of, _: of == tunnel)

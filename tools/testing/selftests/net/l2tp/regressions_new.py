@@ -218,6 +218,23 @@ def _():
     ktap.eq(datapath.so_error(tun.sock) != 0, impl.differs("C leaves its error hook in the socket", c=True, rust=False), "SO_ERROR is set")
 
 
+@row("N13", "the socket's user could not connect to somebody else")
+def _():
+    bed = ground()
+    tun = bed.tunnel(10)
+    ses = bed.session(tun, 1001)
+    bed.transmit(ses, inner(new_tag()))     # the socket has a route
+    try:
+        tun.sock.connect(("255.255.255.255", 9))
+        ktap.fail("connect() to everybody")
+    except PermissionError:
+        pass
+    bed.far_wire.drain()
+    bed.transmit(ses, inner(new_tag()))
+    ktap.eq([packet.dst for packet in bed.sent(1)],
+            [impl.differs("C sends by the flow of the socket's cork", c="255.255.255.255", rust=datapath.ADDR[4][1])], "where the frame went")
+
+
 @row("N13", "the socket's user has begun a datagram to somebody else")
 def _():
     bed = ground()
