@@ -7,7 +7,7 @@
 //! its user is busy with it, connects it anew or disconnects it.
 
 use crate::{
-    rcu::Softirq,
+    rcu::{self, Softirq},
     skb::{Reason, SkBuff},
     sock::{Family, Socket, AF_INET, AF_INET6},
     udp,
@@ -381,6 +381,8 @@ impl<'a> Path<'a> {
             }
             match self.hosts {
                 Hosts::V4 { options: false, .. } => {
+                    // IPsec takes a count of a borrowed route, and there demands this very lock. The other functions take it themselves.
+                    let _read = rcu::read_lock();
                     let net = c::sock_net(sk);
                     c::ip_select_ident_segs(net, skb, sk, c_int::from(c::skb_gso_segs(skb).max(1)));
                     c::skb_set_priority_and_mark(skb, sk);
