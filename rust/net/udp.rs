@@ -16,7 +16,7 @@ use crate::{
 };
 use core::{
     ptr::null_mut,
-    sync::atomic::{AtomicPtr, Ordering},
+    sync::atomic::{AtomicPtr, AtomicU8, Ordering},
 };
 use kernel::{error::to_result, prelude::*};
 use net_bindings as c;
@@ -176,10 +176,15 @@ pub fn detach<E: Encapsulation>(socket: &Socket) {
     // SAFETY: A UDP socket, alive; the UDP layer reads each field once and copes with its absence.
     unsafe {
         let up = c::udp_sk(socket.as_ptr());
+        // First, so that it is not taken from somebody who gets a hook in after ours is gone.
+        let _ = AtomicU8::from_ptr(&raw mut (*up).encap_type).compare_exchange(
+            E::TYPE,
+            0,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
         let receive: Receive = Adapter::<E>::receive;
-        if remove(&raw mut (*up).encap_rcv, receive as *mut ()) {
-            (&raw mut (*up).encap_type).write_volatile(0);
-        }
+        remove(&raw mut (*up).encap_rcv, receive as *mut ());
         let report: ReportError = report_icmp_error;
         remove(&raw mut (*up).encap_err_rcv, report as *mut ());
         let destroy: Destroy = Adapter::<E>::destroy;
@@ -187,17 +192,20 @@ pub fn detach<E: Encapsulation>(socket: &Socket) {
     }
 }
 
-/// Clears a hook if it is ours; returns whether it was. The socket is not locked for that: its user may hold the lock for long.
+/// Clears a hook if it is ours. The socket is not locked for that: its user may hold the lock for long.
 ///
 /// # Safety
 ///
 /// `field` is the hook in a live socket.
-unsafe fn remove<F>(field: *mut Option<F>, ours: *mut ()) -> bool {
+unsafe fn remove<F>(field: *mut Option<F>, ours: *mut ()) {
     const { assert!(size_of::<Option<F>>() == size_of::<*mut ()>()) };
     // SAFETY: An optional function pointer is a pointer, null for none. The kernel reads and writes it in one go.
-    unsafe { AtomicPtr::from_ptr(field.cast()) }
-        .compare_exchange(ours, null_mut(), Ordering::Relaxed, Ordering::Relaxed)
-        .is_ok()
+    let _ = unsafe { AtomicPtr::from_ptr(field.cast()) }.compare_exchange(
+        ours,
+        null_mut(),
+        Ordering::Relaxed,
+        Ordering::Relaxed,
+    );
 }
 
 /// What a kernel-created UDP socket is bound and connected to. A peer port of 0 leaves it unconnected.
