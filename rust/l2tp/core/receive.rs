@@ -111,6 +111,10 @@ pub fn receive_ip(
     mut skb: SkBuff,
     softirq: Softirq<'_>,
 ) {
+    // Nobody merges packets of this protocol. A virtual machine can say that one is to be split all the same, at headers that are not there.
+    if skb.is_gso() {
+        return skb.discard(Reason::InvalidProtocol);
+    }
     // Who has verified a checksum in a packet of this protocol cannot have been sure which one.
     skb.forget_verified_checksum();
     if family == AF_INET6 {
