@@ -41,7 +41,7 @@ impl Interface {
     fn transmit_one(&self, device: &Device, mut skb: SkBuff, softirq: Softirq<'_>) {
         if skb.complete_checksum().is_err() {
             skb.discard(Reason::NoMemory);
-            return device.count_transmit_dropped(1, softirq);
+            return self.count_refused(device, 1, softirq);
         }
         self.send(device, skb, softirq);
     }
@@ -63,12 +63,20 @@ impl Interface {
         if self.session.takes_unsplit(&skb, trusted, softirq) {
             return self.send(device, skb, softirq);
         }
-        let packets = device.split(skb);
-        if packets.is_empty() {
-            device.count_transmit_dropped(1, softirq);
+        let packets = skb.load(0).packets;
+        let parts = device.split(skb);
+        if parts.is_empty() {
+            self.count_refused(device, packets, softirq);
         }
-        for skb in packets {
+        for skb in parts {
             self.transmit_one(device, skb, softirq);
         }
+    }
+
+    /// Counts packets that did not get as far as the tunnel.
+    #[cold]
+    fn count_refused(&self, device: &Device, packets: u32, softirq: Softirq<'_>) {
+        self.session.count_refused(packets);
+        device.count_transmit_dropped(packets, softirq);
     }
 }
