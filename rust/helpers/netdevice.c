@@ -2,7 +2,14 @@
 #include <linux/etherdevice.h>
 #include <linux/netdevice.h>
 #include <linux/rtnetlink.h>
+#include <net/ip_tunnels.h>
 #include <net/netdev_lock.h>
+
+/* The limit that the kernel's own IP tunnels have: each of them needs more stack than a device otherwise does. */
+__net_helper bool net_helper_is_nested_deep(void)
+{
+	return dev_recursion_level() > IP_TUNNEL_RECURSION_LIMIT;
+}
 
 __net_helper void *net_helper_netdev_priv(const struct net_device *dev)
 {

@@ -110,7 +110,7 @@ impl Session {
             Ok(path) => path,
             Err(reason) => return discard(skb, *reason),
         };
-        if path.leads_back(&skb) {
+        if path.leads_back(&skb) || net::netdev::is_nested_deep(softirq) {
             return discard(skb, Reason::Recursion);
         }
 
