@@ -79,6 +79,14 @@ __net_helper void net_helper_skb_set_ip_summed_none(struct sk_buff *skb)
 	skb->ip_summed = CHECKSUM_NONE;
 }
 
+/* Nothing in the packet is left to others any more. */
+__net_helper void net_helper_skb_forget_offloads(struct sk_buff *skb)
+{
+	skb->ip_summed = CHECKSUM_NONE;
+	/* Some devices would look for the checksum of the outer datagram in the tunnel that is inside. */
+	skb->encapsulation = 0;
+}
+
 __net_helper bool net_helper_skb_is_gso(const struct sk_buff *skb)
 {
 	return skb_is_gso(skb);
@@ -125,11 +133,17 @@ __net_helper void net_helper_skb_set_inner_ethernet(struct sk_buff *skb)
 	skb_set_inner_protocol(skb, htons(ETH_P_TEB));
 }
 
-/* What was said of the headers in a tunnel is now said of the packet's only ones. */
+/*
+ * What was said of the headers in a tunnel is now said of the packet's only ones. A virtual machine may have said it, where it is only checked
+ * that the inner headers are behind the outer ones: these must be behind ours as well.
+ */
 __net_helper int net_helper_skb_leave_tunnel_offloads(struct sk_buff *skb)
 {
-	int err = iptunnel_pull_offloads(skb);
+	int err;
 
+	if (skb_is_gso(skb) && skb_inner_transport_offset(skb) < (int)(ETH_HLEN + sizeof(struct iphdr)))
+		return -EINVAL;
+	err = iptunnel_pull_offloads(skb);
 	if (err)
 		return err;
 	skb->transport_header = skb->inner_transport_header;
@@ -143,10 +157,13 @@ __net_helper int net_helper_skb_leave_tunnel_offloads(struct sk_buff *skb)
 	return 0;
 }
 
-/* Whether the packets that this is to be split into have all the same IP identification. */
-__net_helper bool net_helper_skb_gso_fixedid(const struct sk_buff *skb)
+/*
+ * Whether a packet to be split must not go into a tunnel as it is: GSO would give the outer headers the same IP identification as well, or
+ * write them in front of packets of a list that have no room for that.
+ */
+__net_helper bool net_helper_skb_gso_not_in_tunnel(const struct sk_buff *skb)
 {
-	return skb_shinfo(skb)->gso_type & (SKB_GSO_TCP_FIXEDID | SKB_GSO_TCP_FIXEDID_INNER);
+	return skb_shinfo(skb)->gso_type & (SKB_GSO_TCP_FIXEDID | SKB_GSO_TCP_FIXEDID_INNER | SKB_GSO_FRAGLIST);
 }
 
 /* Whether gro_cells_receive() would hand the packet on without trying to merge it. */

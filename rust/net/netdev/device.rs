@@ -192,7 +192,7 @@ impl Device {
     }
 }
 
-/// Whether an Ethernet frame with these headers is of a TCP connection. Options of IPv6 are not looked behind.
+/// Whether an Ethernet frame with these headers is of a TCP connection. Options of IP are not looked behind: such frames are not merged.
 #[inline]
 fn is_tcp(headers: &[u8; HEADERS]) -> bool {
     const TCP: u8 = c::IPPROTO_TCP as u8;
@@ -200,7 +200,7 @@ fn is_tcp(headers: &[u8; HEADERS]) -> bool {
     const IPV6: u16 = c::ETH_P_IPV6 as u16;
 
     match u16::from_be_bytes([headers[12], headers[13]]) {
-        IPV4 => headers[14 + 9] == TCP,
+        IPV4 => headers[14] == 0x45 && headers[14 + 9] == TCP,
         IPV6 => headers[14 + 6] == TCP,
         _ => false,
     }

@@ -14,8 +14,10 @@ use net_bindings as c;
 
 /// What packets may leave to those below the devices, which are software themselves: to gather their parts, to fill in checksums,
 /// and to be split.
-const OFFLOADS: u64 =
-    c::NETIF_F_SG | c::NETIF_F_HW_CSUM | c::NETIF_F_FRAGLIST | c::NETIF_F_GSO_SOFTWARE;
+const OFFLOADS: u64 = c::NETIF_F_SG
+    | c::NETIF_F_HW_CSUM
+    | c::NETIF_F_FRAGLIST
+    | c::NETIF_F_GSO_SOFTWARE & !c::NETIF_F_GSO_FRAGLIST;
 
 /// A driver of Ethernet devices; `Self` is the private data of one device.
 ///

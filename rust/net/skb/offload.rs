@@ -47,11 +47,11 @@ impl SkBuff {
         }
     }
 
-    /// Whether the packets that this one is to be split into have all the same IP identification. In a tunnel the outer headers would, too:
-    /// GSO cannot say that of the inner ones alone when it splits a tunnel's packets.
-    pub fn has_fixed_id(&self) -> bool {
+    /// Whether a packet to be split can be split inside a tunnel. Not if its parts have all the same IP identification, which the outer
+    /// headers would have, too; nor if it is a list of packets, in front of which there may be no room for them.
+    pub fn can_be_split_in_tunnel(&self) -> bool {
         // SAFETY: Valid by the type invariant.
-        unsafe { c::skb_gso_fixedid(self.as_ptr()) }
+        unsafe { !c::skb_gso_not_in_tunnel(self.as_ptr()) }
     }
 
     /// Length of the longest of the packets that this one is to be split into.
@@ -78,7 +78,8 @@ impl SkBuff {
     }
 
     /// Takes a tunnel's headers off, of which `len` bytes are left: those from the data pointer on, which must be in the linear
-    /// area. Returns what the packet amounts to, with these bytes; `None` if they were not there, or there is no memory.
+    /// area. Returns what the packet amounts to, with these bytes; `None` if they were not there, there is no memory, or where the packet is
+    /// to be split is not behind them.
     ///
     /// If the packet is to be split, the tunnel has no part in that any more. A checksum of the packet, as some network devices
     /// compute it, is corrected for all headers from the transport header on.
@@ -164,11 +165,12 @@ impl SkBuff {
         }
     }
 
-    /// Forgets what was said about the checksum of the packet: it is not about the packet with more headers.
+    /// Forgets what was said about checksums and tunnels in the packet, all of which is finished: it is not about the packet with more
+    /// headers.
     #[inline]
-    pub fn forget_checksum(&mut self) {
+    pub fn forget_offloads(&mut self) {
         // SAFETY: Valid by the type invariant.
-        unsafe { c::skb_set_ip_summed_none(self.as_ptr()) }
+        unsafe { c::skb_forget_offloads(self.as_ptr()) }
     }
 
     /// Like [`SkBuff::split`], of a packet of the namespace that begins with an IP header: what was in front of that has been pulled. The
