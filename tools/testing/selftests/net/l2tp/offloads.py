@@ -414,12 +414,14 @@ def merging(space, ifname, peer):
     space.run(["sh", "-c", f"echo 1000000000 > /sys/class/net/{ifname}/gro_flush_timeout"])
 
 
-@ktap.case("merged packets that have all the same identification go into a tunnel")
-def _():
+def forwarded(fixed=False, as_list=False):
+    """Packets that another interface has merged go into a tunnel through a bridge. `fixed`: they have all the same IP identification.
+    `as_list`: they were merged as a list, in front of whose parts there is no room for the tunnel's headers."""
     space = ground()
     ses = space.session(space.tunnel(750, managed=False), 1001, l2ss=False)
     bridge(space, ses.ifname)
     merging(space.ns, "x0", "x1")
+    space.ns.run(f"ethtool -K x0 rx-gro-list {'on' if as_list else 'off'}")
     space.ns.run(f"ethtool -K va {TUNNELS.format('off')}")
     ktap.cleanup(space.ns.run, f"ethtool -K va {TUNNELS.format('on')}")
     space.fence()       # as in transmit()
@@ -429,7 +431,7 @@ def _():
     data = payload(8 * MSS)
     with space.ns.enter(), wire.PacketSocket("x1", send_only=True) as sender:
         for number in range(8):
-            frame = whole_tcp(number, data[number * MSS:(number + 1) * MSS], 0)
+            frame = whole_tcp(number, data[number * MSS:(number + 1) * MSS], 0 if fixed else number)
             frame = frame[:20] + b"\x40" + frame[21:24] + b"\0\0" + frame[26:]     # not to be fragmented
             sender.send(frame[:24] + struct.pack("!H", wire.csum16(frame[14:34])) + frame[26:])
     idents = []
@@ -440,6 +442,11 @@ def _():
                      data[(len(idents) - len(frames)) * MSS:len(idents) * MSS])
     ktap.ok(merged(), "packets were merged")
     ktap.eq((len(idents), len(set(idents))), (8, 8), "packets on the wire, IP identifications")
+
+
+ktap.add("merged packets go into a tunnel", forwarded)
+ktap.add("merged packets that have all the same identification go into a tunnel", forwarded, fixed=True)
+ktap.add("packets merged as a list go into a tunnel", forwarded, as_list=True)
 
 
 def bridged(family, merged, inside=False):
