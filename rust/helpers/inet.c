@@ -24,13 +24,14 @@ __net_helper int net_helper_ip4_dst_hoplimit(const struct dst_entry *dst)
 }
 
 /*
- * The identification of a packet, and of those that it is to be split into: these count up from the first. A socket with a peer counts by
- * itself, and gives the last.
+ * Sets the identification of a packet: the first of those that it is to be split into, which count up from it. A socket with a peer counts
+ * by itself, and ip_select_ident_segs() then gives the last.
  */
-__net_helper void net_helper_ip_select_ident_segs(struct net *net, struct sk_buff *skb, struct sock *sk, int segs)
+__net_helper void net_helper_ip_select_first_ident(struct net *net, struct sk_buff *skb, struct sock *sk)
 {
 	struct iphdr *iph = ip_hdr(skb);
 	bool connected = inet_sk(sk)->inet_daddr;
+	int segs = max_t(int, skb_shinfo(skb)->gso_segs, 1);
 
 	ip_select_ident_segs(net, skb, sk, segs);
 	if (connected)

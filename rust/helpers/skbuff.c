@@ -157,13 +157,9 @@ __net_helper int net_helper_skb_leave_tunnel_offloads(struct sk_buff *skb)
 	return 0;
 }
 
-/*
- * Whether a packet to be split must not go into a tunnel as it is: GSO would give the outer headers the same IP identification as well, or
- * write them in front of packets of a list that have no room for that.
- */
-__net_helper bool net_helper_skb_gso_not_in_tunnel(const struct sk_buff *skb)
+__net_helper bool net_helper_skb_gso_fixedid(const struct sk_buff *skb)
 {
-	return skb_shinfo(skb)->gso_type & (SKB_GSO_TCP_FIXEDID | SKB_GSO_TCP_FIXEDID_INNER | SKB_GSO_FRAGLIST);
+	return skb_shinfo(skb)->gso_type & (SKB_GSO_TCP_FIXEDID | SKB_GSO_TCP_FIXEDID_INNER);
 }
 
 /* Whether gro_cells_receive() would hand the packet on without trying to merge it. */

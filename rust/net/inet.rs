@@ -384,7 +384,7 @@ impl<'a> Path<'a> {
                     // IPsec takes a count of a borrowed route, and there demands this very lock. The other functions take it themselves.
                     let _read = rcu::read_lock();
                     let net = c::sock_net(sk);
-                    c::ip_select_ident_segs(net, skb, sk, c_int::from(c::skb_gso_segs(skb).max(1)));
+                    c::ip_select_first_ident(net, skb, sk);
                     c::skb_set_priority_and_mark(skb, sk);
                     c::ip_local_out(net, sk, skb)
                 }

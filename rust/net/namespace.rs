@@ -51,8 +51,8 @@ impl Namespace {
         self.0.get()
     }
 
-    /// Whether the current task may administrate the namespace's network (`CAP_NET_ADMIN`).
-    pub fn is_administrated(&self) -> bool {
+    /// Whether the current task has `CAP_NET_ADMIN` in the user namespace that owns this one.
+    pub fn has_net_admin(&self) -> bool {
         // SAFETY: The namespace is alive, and so is the user namespace that it belongs to.
         unsafe { c::ns_capable((*self.as_ptr()).user_ns, c::CAP_NET_ADMIN as c_int) }
     }

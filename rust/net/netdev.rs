@@ -43,19 +43,8 @@ mod slot;
 mod unregister;
 
 pub use device::{Device, Name};
-pub use driver::Driver;
+pub use driver::{is_nested_deep, Driver};
 pub use new::{Config, NameAssignment, NewDevice};
 pub use rtnl::Rtnl;
 pub use slot::DeviceSlot;
 pub use unregister::UnregisterList;
-
-use crate::rcu::Softirq;
-use net_bindings as c;
-
-/// Whether so many devices are transmitting one inside the other on this CPU that another tunnel would take too much of the stack: the limit
-/// of the kernel's own IP tunnels.
-#[inline]
-pub fn is_nested_deep(_softirq: Softirq<'_>) -> bool {
-    // SAFETY: Reads a number of this CPU; bottom halves are disabled, so it is not another one's.
-    unsafe { c::is_nested_deep() }
-}

@@ -323,6 +323,19 @@ impl SkBuff {
         }
     }
 
+    /// Forgets which device the packet is on.
+    #[inline]
+    pub fn forget_device(&mut self) {
+        // SAFETY: Valid by the type invariant; the union holds a device outside of sockets' queues.
+        unsafe {
+            (*self.ptr.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = null_mut();
+        }
+    }
+
     /// Gives the packet up to the network stack as one that belongs to no socket.
     #[inline]
     pub fn orphan(&mut self) {

@@ -62,11 +62,6 @@ pub trait Encapsulation: 'static {
 /// Identifies a socket, as [`Socket::key`] does.
 pub type SocketKey = usize;
 
-type Receive = unsafe extern "C" fn(*mut c::sock, *mut c::sk_buff) -> c_int;
-type ReportError =
-    unsafe extern "C" fn(*mut c::sock, *mut c::sk_buff, c_int, c::__be16, u32, *mut u8);
-type Destroy = unsafe extern "C" fn(*mut c::sock);
-
 /// Adapts an [`Encapsulation`] to the kernel's callbacks.
 struct Adapter<E: Encapsulation>(core::marker::PhantomData<E>);
 
@@ -173,7 +168,7 @@ pub fn attach<E: Encapsulation>(socket: &LockedSocket<'_>) -> Result {
 ///
 /// Hooks that run now may go on until a grace period has passed.
 pub fn detach<E: Encapsulation>(socket: &Socket) {
-    // SAFETY: A UDP socket, alive; the UDP layer reads each field once and copes with its absence.
+    // SAFETY: A UDP socket, alive, in which the fields are what `remove()` says; the UDP layer copes with the absence of each.
     unsafe {
         let up = c::udp_sk(socket.as_ptr());
         // First, so that it is not taken from somebody who gets a hook in after ours is gone.
@@ -183,12 +178,12 @@ pub fn detach<E: Encapsulation>(socket: &Socket) {
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
-        let receive: Receive = Adapter::<E>::receive;
-        remove(&raw mut (*up).encap_rcv, receive as *mut ());
-        let report: ReportError = report_icmp_error;
-        remove(&raw mut (*up).encap_err_rcv, report as *mut ());
-        let destroy: Destroy = Adapter::<E>::destroy;
-        remove(&raw mut (*up).encap_destroy, destroy as *mut ());
+        remove(&raw mut (*up).encap_rcv, Adapter::<E>::receive as *mut ());
+        remove(&raw mut (*up).encap_err_rcv, report_icmp_error as *mut ());
+        remove(
+            &raw mut (*up).encap_destroy,
+            Adapter::<E>::destroy as *mut (),
+        );
     }
 }
 

@@ -51,7 +51,7 @@ impl Session {
     /// [`Session::transmit`]. `trusted` tells that whoever is at the other end of a link inside of this machine can split it.
     ///
     /// Who splits it copies our headers to each part: they must not have sequence numbers. The Linux kernel knows how to do that
-    /// for packets in UDP, with [exceptions](SkBuff::can_be_split_in_tunnel).
+    /// for packets in UDP. The IP identifications of the parts must differ, since they may be fragmented.
     pub fn takes_unsplit(&self, skb: &SkBuff, trusted: bool, softirq: Softirq<'_>) -> bool {
         /// Bytes of all headers that can be put in front.
         const HEADERS: usize = 128;
@@ -59,7 +59,7 @@ impl Session {
         self.tunnel().encap() == Encap::Udp
             && !self.is_sequencing()
             && !skb.is_encapsulated()
-            && skb.can_be_split_in_tunnel()
+            && !skb.has_fixed_id()
             && skb.len() <= 0xffff - HEADERS
             && splits_tunnelled(
                 self.tunnel().socket(),

@@ -59,7 +59,7 @@ pub(crate) fn set(socket: &PppSocket, level: c_int, option: c_int, value: &Optio
     let value = value.int()?;
     let session = session(socket)?;
     // It would let anybody fill the kernel's log with what others receive. For them it has no effect, as for all with the C modules.
-    if option == DEBUG && !socket.namespace().is_administrated() {
+    if option == DEBUG && !socket.namespace().has_net_admin() {
         return Ok(());
     }
     if is_management(&session) {

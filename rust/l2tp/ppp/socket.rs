@@ -99,7 +99,8 @@ fn transmit_parts(session: &Session, mut skb: SkBuff, softirq: Softirq<'_>) {
     if parts.is_empty() {
         session.count_refused(packets);
     }
-    for part in parts {
+    for mut part in parts {
+        part.forget_device();
         let _ = session.transmit([address, control, high, low], part, softirq);
     }
 }

@@ -13,11 +13,19 @@ use kernel::{prelude::*, sync::Arc};
 use net_bindings as c;
 
 /// What packets may leave to those below the devices, which are software themselves: to gather their parts, to fill in checksums,
-/// and to be split.
+/// and to be split. Not lists of packets: GSO writes a tunnel's headers in front of each without a look at how much room there is.
 const OFFLOADS: u64 = c::NETIF_F_SG
     | c::NETIF_F_HW_CSUM
     | c::NETIF_F_FRAGLIST
     | c::NETIF_F_GSO_SOFTWARE & !c::NETIF_F_GSO_FRAGLIST;
+
+/// Whether so many devices are transmitting one inside the other on this CPU that another tunnel would take too much of the stack: the limit
+/// of the kernel's own IP tunnels.
+#[inline]
+pub fn is_nested_deep(_softirq: Softirq<'_>) -> bool {
+    // SAFETY: Reads a number of this CPU; bottom halves are disabled, so it is not another one's.
+    unsafe { c::is_nested_deep() }
+}
 
 /// A driver of Ethernet devices; `Self` is the private data of one device.
 ///

@@ -316,17 +316,10 @@ impl<P: Protocol> Operations<P> {
     unsafe extern "C" fn start_xmit(chan: *mut c::ppp_channel, skb: *mut c::sk_buff) -> c_int {
         // SAFETY: `private` is the socket, which stays until its channel is unregistered, and that waits for us.
         let socket = unsafe { Socket::<P>::from_raw((*chan).private.cast()) };
-        // A frame of a bridged channel is still on the device that it came from, where the outer packet does not belong.
-        // SAFETY: The packet is valid, and ours; the union holds a device outside of sockets' queues.
-        unsafe {
-            (*skb)
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .__bindgen_anon_1
-                .dev = null_mut();
-        }
         // SAFETY: Generic PPP gives the packet away if it is told that it was taken, as it is below.
-        let skb = unsafe { SkBuff::from_raw(skb) };
+        let mut skb = unsafe { SkBuff::from_raw(skb) };
+        // A frame of a bridged channel is still on the device that it came from, where the outer packet does not belong.
+        skb.forget_device();
         // SAFETY: Generic PPP holds a lock of the channel, with bottom halves disabled.
         P::transmit(socket, skb, unsafe { Softirq::assume() });
         1

@@ -47,11 +47,11 @@ impl SkBuff {
         }
     }
 
-    /// Whether a packet to be split can be split inside a tunnel. Not if its parts have all the same IP identification, which the outer
-    /// headers would have, too; nor if it is a list of packets, in front of which there may be no room for them.
-    pub fn can_be_split_in_tunnel(&self) -> bool {
+    /// Whether the packets that this one is to be split into have all the same IP identification. If that is done in a tunnel, the outer
+    /// headers have, too: GSO cannot say it of the inner ones alone.
+    pub fn has_fixed_id(&self) -> bool {
         // SAFETY: Valid by the type invariant.
-        unsafe { !c::skb_gso_not_in_tunnel(self.as_ptr()) }
+        unsafe { c::skb_gso_fixedid(self.as_ptr()) }
     }
 
     /// Length of the longest of the packets that this one is to be split into.
@@ -174,7 +174,7 @@ impl SkBuff {
     }
 
     /// Like [`SkBuff::split`], of a packet of the namespace that begins with an IP header: what was in front of that has been pulled. The
-    /// parts leave nothing to others, and are on no device. One that is no IP packet is dropped, too.
+    /// parts leave nothing to others, and are on the loopback device. One that is no IP packet is dropped, too.
     pub fn split_ip(mut self, ns: &Namespace) -> Split {
         let protocol = match self.data().first().map(|byte| byte >> 4) {
             Some(4) => c::ETH_P_IP,
@@ -191,9 +191,7 @@ impl SkBuff {
         }
         // Who splits a packet that is in a tunnel asks the device what that can do.
         self.detach(ns);
-        let parts = self.split(0);
-        parts.forget_device();
-        parts
+        self.split(0)
     }
 
     /// Splits a packet as its sender wants. `features` are what the packets may leave to others, of `NETIF_F_*`.
@@ -233,21 +231,6 @@ impl Split {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.next.is_null()
-    }
-}
-
-impl Split {
-    /// [`SkBuff::forget_device`] of all.
-    fn forget_device(&self) {
-        let mut next = self.next;
-        while !next.is_null() {
-            // SAFETY: By the type invariant, all packets of the list are valid and ours; the unions hold a link and a device.
-            unsafe {
-                let list = &raw mut (*next).__bindgen_anon_1.__bindgen_anon_1;
-                (*list).__bindgen_anon_1.dev = null_mut();
-                next = (*list).next;
-            }
-        }
     }
 }
 
