@@ -81,21 +81,15 @@ def _():
     ktap.ok(pings_here(LNS), "ping")
     # One of an attempt before may still be there.
     ktap.ok(netns.wait_for(lambda: b.ip("l2tp show session").stdout.count("Session ") == 1, 120), "the LNS's session")
-    ktap.ok(netns.wait_for(lambda: our_sessions() == 1, 120), "our session")
+    ktap.ok(netns.wait_for(lambda: calls.sessions() == 1, 120), "our session")
     nmcli("con", "down", "l2")
     if not ktap.ok(netns.wait_for(lambda: "ppp" not in sh("ip -br link show type ppp").stdout, 120), "device"):
-        ktap.diag(sh("ps axo pid,ppid,stat,wchan:24,args; ip l2tp show session").stdout)
+        ktap.diag(sh("ps axo pid,ppid,stat,wchan:24,args", check=False).stdout + sh("ip l2tp show session").stdout)
         ktap.diag(manager.output(60))
     ktap.ok(netns.wait_for(lambda: not sh("ip l2tp show tunnel").stdout, 120), "tunnel")
     manager.stop()
     two.stop()
     calls.no_tunnels(b)
-
-
-def our_sessions():
-    """Sessions of the main namespace."""
-    with open("/proc/net/pppol2tp", encoding="ascii") as file:
-        return file.read().count("SESSION '")
 
 
 def pings_here(address):

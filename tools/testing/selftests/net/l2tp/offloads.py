@@ -59,6 +59,13 @@ def payload(length):
     return words[:length]
 
 
+def whole_tcp(number, data, ident, vlan=0):
+    """An Ethernet frame with a TCP packet of IPv4 that is complete, the given part of a stream."""
+    head, tag = tcp_headers(4, 1 + number * MSS, len(data), vlan, ident=ident), 4 if vlan else 0
+    total = wire.csum16(wire.pseudo(*HOSTS[4], TCP, 20 + len(data)) + head[34 + tag:50 + tag] + b"\0\0" + head[52 + tag:] + data)
+    return head[:50 + tag] + struct.pack("!H", total) + head[52 + tag:] + data
+
+
 def inner_tcp(frame):
     """(sequence number, flags, data) of a TCP packet whose checksums and lengths are right."""
     if struct.unpack_from("!H", frame, 12)[0] == wire.ETH_P_8021Q:
@@ -299,10 +306,7 @@ def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b""
     tag = 4 if vlan else 0
     datagrams = []
     for number in range(count):
-        part = data[number * MSS:(number + 1) * MSS]
-        frame = tcp_headers(4, 1 + number * MSS, MSS, vlan, ident=100 + number) + part
-        total = wire.csum16(wire.pseudo(*HOSTS[4], TCP, 20 + MSS) + frame[34 + tag:50 + tag] + b"\0\0" + frame[52 + tag:])
-        frame = frame[:50 + tag] + struct.pack("!H", total) + frame[52 + tag:]
+        frame = whole_tcp(number, data[number * MSS:(number + 1) * MSS], 100 + number, vlan)
         datagrams.append(ses.frame(frame, wire.seq(number) if seq else 0, **({"cookie": wrong} if wrong else {})))
     near, far = datapath.ADDR[family]
     # One packet of eight datagrams: they are split, and received one after the other, before anything else.
@@ -399,13 +403,6 @@ ktap.add("between two kernels, over ip", between, "ip", "")
 ktap.add("between two kernels, unsplit if told to", between, "udp", "", switch=True, whole=True)
 ktap.add("between two kernels, never unsplit with sequence numbers", between, "udp", "seq both", switch=True)
 ktap.add("between two kernels, never unsplit over ip", between, "ip", "", switch=True)
-
-def whole_tcp(number, data, ident):
-    """An Ethernet frame with a TCP packet of IPv4 that is complete, the given part of a stream."""
-    head = tcp_headers(4, 1 + number * MSS, len(data), ident=ident)
-    total = wire.csum16(wire.pseudo(*HOSTS[4], TCP, 20 + len(data)) + head[34:50] + b"\0\0" + head[52:] + data)
-    return head[:50] + struct.pack("!H", total) + head[52:] + data
-
 
 def merging(space, ifname, peer):
     """Let a veth interface wait for more packets that it can merge. It merges what comes from one that does not split for it."""

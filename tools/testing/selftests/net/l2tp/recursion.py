@@ -15,7 +15,7 @@ from lib import l2tpwire as wire
 from lib.datapath import ground, new_tag
 from lib.l2tpwire import inner
 
-LIMIT = 120 * impl.SLOW      # seconds; a frame that is still going round after that never stops
+LIMIT = 120 * impl.SLOW     # seconds; a frame that is still going round after that never stops
 
 
 def alarm(*_):

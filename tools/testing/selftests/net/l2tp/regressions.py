@@ -75,12 +75,13 @@ def _():
     delete_module = 176
     pauses = itertools.cycle((0, 0.005, 0.02, 0.1, 1))
 
-    def make():
+    make = churn(bed, 10, 1)
+
+    def make_after_pause():
         # The sessions before are freed in a moment only: without a pause one of them may always hold the module.
         time.sleep(next(pauses))
-        bed.nl.session_create(10, 1, 2)
-        bed.nl.session_delete(10, 1)
-    race(make, lambda: ctypes.CDLL(None).syscall(delete_module, b"l2tp_eth", os.O_NONBLOCK) == 0)
+        make()
+    race(make_after_pause, lambda: ctypes.CDLL(None).syscall(delete_module, b"l2tp_eth", os.O_NONBLOCK) == 0)
     impl.load("l2tp_eth")
 
 

@@ -7,6 +7,7 @@
     lac.tell("c lns")
     calls.wait_up(a, lac, lns)
 """
+import contextlib
 import fcntl
 import os
 import termios
@@ -159,9 +160,9 @@ def pings(space, peer, count=3, size=56, extra="", tries=3):
     return False
 
 
-def sessions(space):
-    """Number of sessions in /proc/net/pppol2tp."""
-    with space.enter(), open("/proc/thread-self/net/pppol2tp", encoding="ascii") as file:
+def sessions(space=None):
+    """Number of sessions in /proc/net/pppol2tp, of the main namespace if none is given."""
+    with space.enter() if space else contextlib.nullcontext(), open("/proc/thread-self/net/pppol2tp", encoding="ascii") as file:
         return file.read().count("SESSION '")
 
 

@@ -6,7 +6,7 @@ from . import l2tpwire as wire
 from .datapath import new_tag
 from .l2tpwire import inner, seq
 
-LONG = 3600000            # ms: nothing expires while a case runs
+LONG = 3600000          # ms: nothing expires while a case runs
 
 
 class Receiver:

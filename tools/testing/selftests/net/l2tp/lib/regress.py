@@ -34,7 +34,7 @@ def race(*jobs, seconds=SECONDS):
     for thread in threads:
         thread.start()
     time.sleep(seconds * impl.SLOW)
-    wait_for(lambda: broken or all(done), 180)       # what rarely succeeds has more time
+    wait_for(lambda: broken or all(done), 180)      # what rarely succeeds has more time
     stop.set()
     for thread in threads:
         thread.join(120)
