@@ -494,11 +494,11 @@ def bridged(family, merged, inside=False):
         got.append(datagram)
     # That the case is about what it says.
     ktap.eq(merges() > 0, merged, "packets were merged")
-    ktap.eq({g[:10] for g in got}, {struct.pack("!HHHHH", 2, end.ptid, 20, 0xff03, protocol)}, "headers")
     kind = struct.pack("!H", wire.ETH_P_IP if family == 4 else wire.ETH_P_IPV6)
     if impl.differs("offloads of a bridged channel", c=True, rust=False):
         # Its UDP datagram cannot be split, or the checksum is sent as it is.
         return ktap.ok(len(got) < 20 if merged else len(got) == 20, f"C: {len(got)} packets, with wrong checksums")
+    ktap.eq({g[:10] for g in got}, {struct.pack("!HHHHH", 2, end.ptid, 20, 0xff03, protocol)}, "headers")
     frames = [bytes(12) + kind + g[10:] for g in got]
     if inside:
         outer = [wire.parse_ip(f) for f in frames]
