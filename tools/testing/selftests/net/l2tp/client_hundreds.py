@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Hundreds of real calls at the same time in several tunnels: go-l2tp's kl2tpd calls xl2tpd, with a pppd at each end of each."""
+import collections
+import re
 import socket
 import struct
 import time
 
 from lib import calls, impl, kl2tpd, ktap, netns, program
 
-# So many in each tunnel; tunnels are added until COUNT calls are up, or so many seconds have passed, or the machine makes no more
-# than ENOUGH of them.
+# So many in each tunnel. Tunnels are added until COUNT calls are up, or at least ENOUGH and so many seconds have passed.
 BATCH, ENOUGH, COUNT, SECONDS = 25 if impl.SLOW == 1 else 5, 50, 200, 120
+# Daemons fail, and the calls of the others must work all the same. kl2tpd starts the pppds of a tunnel from several goroutines, which its
+# maps do not bear: seen to crash in one of 20 tunnels. xl2tpd draws the number of a call without a look at those it has: two are the
+# same in one of 200 tunnels.
+CRASHES, INCOMPLETE = 4, 1
 
 
 def answered(space, device, tries=5):
@@ -27,6 +32,12 @@ def answered(space, device, tries=5):
     return False
 
 
+def crash(daemon):
+    """What a program in Go writes when it dies, and the goroutine that it was in."""
+    found = re.search("^(fatal error|panic): .*(?:\n.*){12}", daemon.output(100000), re.MULTILINE)
+    return found and found[0]
+
+
 @ktap.case("calls come up, all have answers, and all go when the daemons do")
 def _():
     a, b = calls.spaces()
@@ -34,20 +45,25 @@ def _():
     where = program.directory()
     options = (calls.OPTIONS + calls.QUIET).replace("debug\n", "")
     lns = calls.lns(b, where, options=options, pool="192.168.51.1-192.168.51.250")
-    lacs, count, began = [], 0, time.monotonic()
-    while count < COUNT and time.monotonic() - began < SECONDS:
-        number = len(lacs)
-        lacs.append(kl2tpd.start(a, where, options, BATCH, port=1701 + number, name=f"lac{number}"))
-        if not netns.wait_for(lambda: calls.count_up(a) == count + BATCH, 120 if count >= ENOUGH else 900):
-            # A busy machine makes no more, its daemons give up. Those that are up must work all the same.
-            ktap.ok(count >= ENOUGH, f"{calls.count_up(a)} of {count + BATCH} calls\n"
-                    + "\n".join(p.output(20) for p in (lacs[-1], lns.program)))
-            lacs.pop().stop()
-            netns.wait_for(lambda: calls.sessions(a) == calls.sessions(b) == count, 180)
-            break
-        count += BATCH
-        ktap.diag(f"{count} calls are up after {time.monotonic() - began:.1f} s")
-    ktap.eq((calls.sessions(a), calls.sessions(b)), (count, count), "sessions")
+    lacs, count, failures, began = [], 0, collections.Counter(), time.monotonic()
+    while count < COUNT and (count < ENOUGH or time.monotonic() - began < SECONDS):
+        number = len(lacs) + failures.total()
+        lac = kl2tpd.start(a, where, options, BATCH, port=1701 + number, name=f"lac{number}")
+        if netns.wait_for(lambda: calls.count_up(a) == count + BATCH or not lac.running(), 240) and lac.running():
+            lacs.append(lac)
+            count += BATCH
+            ktap.diag(f"{count} calls are up after {time.monotonic() - began:.1f} s")
+            continue
+        why = "incomplete" if lac.running() else "crashed"
+        failures[why] += 1
+        ktap.diag(f"{why}: {calls.count_up(a)} of {count + BATCH} calls")
+        ktap.diag(crash(lac) or "\n".join(p.output(60) for p in (lac, lns.program)))
+        if failures["crashed"] > CRASHES or failures["incomplete"] > INCOMPLETE:
+            raise TimeoutError(f"{dict(failures)} tunnels")
+        lac.stop()
+        # The pppds of a daemon that is gone give up by themselves.
+        netns.wait_for(lambda: calls.sessions(a) == calls.sessions(b) == len(calls.devices(a)) == count, 240)
+    ktap.eq((calls.sessions(a), calls.sessions(b), len(calls.devices(a))), (count, count, count), "sessions, and devices")
     ktap.eq(a.ip("l2tp show tunnel").stdout.count("Tunnel "), len(lacs), "tunnels")
     answers = sum(answered(a, device) for device in calls.devices(a))
     ktap.eq(answers, count, "calls with answers")
