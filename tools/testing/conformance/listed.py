@@ -140,6 +140,7 @@ class History:
 
     def __init__(self):
         self.sessions = {}          # (tunnel id, session id) that C's kernel knows: descriptor of its PPPoL2TP socket, or None
+        self.there = set()          # ids of tunnels
         self.tunnels = {}           # descriptor of a tunnel's socket: ids of the tunnel
         self.odd = set()            # ids of tunnels of a version that does not exist, or with an id too large for theirs
         self.begun = set()          # descriptors of sockets on which a datagram or a connection to somebody was begun
@@ -165,6 +166,7 @@ class History:
             self.begun.add(words[1])        # it may have failed late
         elif words[0] == "close":
             tunnels = self.tunnels.pop(words[1], ())
+            self.there.difference_update(tunnels)
             self.begun.discard(words[1])
             self.forget(lambda tunnel, fd: tunnel in tunnels or fd == words[1])
         elif words[0] == "send" and words[4] != "-":
@@ -179,8 +181,10 @@ class History:
         elif cmd == L.SESSION_DELETE and L.IFNAME not in attributes:        # whose interface that is, is not known here
             self.sessions.pop((tunnel, session), None)
         elif cmd == L.TUNNEL_DELETE:
+            self.there.discard(tunnel)
             self.forget(lambda of, _: of == tunnel)
         elif cmd == L.TUNNEL_CREATE:
+            self.there.add(tunnel)
             if L.FD in attributes:
                 self.tunnels.setdefault(str(number(attributes, L.FD)), set()).add(tunnel)
             version = attributes.get(L.PROTO_VERSION, b"")[:1]
@@ -194,6 +198,7 @@ class History:
         how, at = PPPOL2TP[len(name)]
         tunnel, session = struct.unpack_from(how, name, at)
         self.sessions[tunnel, session] = descriptor
-        if not session:
-            # The session of a socket that stands for the tunnel.
+        if not session and tunnel not in self.there:
+            # The socket makes the tunnel, of that descriptor. It means nothing if the tunnel is there already.
+            self.there.add(tunnel)
             self.tunnels.setdefault(str(struct.unpack_from("=i", name, 10)[0]), set()).add(tunnel)

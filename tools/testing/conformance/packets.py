@@ -74,7 +74,7 @@ def message(e):
     tid = e.pick(list(e.tunnels)) if e.tunnels and e.chance(0.7) else e.pick(netlink.TIDS)
     tunnel = e.tunnels.get(tid) or {"family": e.pick((4, 6)), "encap": e.pick(e.traits["encaps"]), "version": e.pick(e.traits["versions"])}
     return tid, tunnel, e.pick(netlink.SIDS + (0, 0xffffffff)), {
-        "pw": L.PW_ETH, "peer_cookie": b"", "l2ss": e.chance(0.5), "ns": 0}
+        "pw": L.PW_ETH, "peer_cookie": b"", "l2ss": e.traits["reorder"] or e.chance(0.5), "ns": 0}
 
 
 def arrive(e):
