@@ -15,12 +15,13 @@ Finding = collections.namedtuple("Finding", "rule stops")
 
 
 def request(op):
-    """(command, {attribute: value}) of a request to the family; (None, {}) of anything else."""
+    """(command, {attribute: value}) of a request to the family; (None, {}) of anything else. Of a dump, nobody reads the attributes."""
     words = op.split(" ")
     if words[0] != "nl" or words[1] != str(GENL):
         return None, {}
     body = bytes.fromhex(words[4])
-    return body[0] if body else None, genl.values(body[4:])
+    dump = int(words[3]) & genl.NLM_F_DUMP == genl.NLM_F_DUMP
+    return body[0] if body else None, {} if dump else genl.values(body[4:])
 
 
 def number(attributes, kind):
