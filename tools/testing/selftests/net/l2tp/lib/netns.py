@@ -156,8 +156,8 @@ class NetNS:
         if self.alive:
             self.alive = False
             # What TCP has still to send when its program ends keeps the namespace for two minutes, although nobody can receive it.
-            with contextlib.suppress(OSError), self.enter(), open("/proc/sys/net/ipv4/tcp_orphan_retries", "w", encoding="ascii") as file:
-                file.write("1")
+            with contextlib.suppress(OSError):
+                self.sysctl("net.ipv4.tcp_orphan_retries", 1)
             sh(["ip", "netns", "del", self.name], check=False)
 
     def __enter__(self):
