@@ -54,7 +54,8 @@ def data2(e, tid, sid, session):
 def data3(e, sid, session, udp_encap=True):
     """An L2TPv3 data message for a session."""
     word = None
-    if session["l2ss"]:
+    # One that has none may still arrive at the session of that id in another tunnel: see next_ns().
+    if session["l2ss"] or e.traits["reorder"]:
         word = e.pick((0, 0, 0x80000000, 0x3f000000)) if e.chance(0.1) else 0
         if e.traits["reorder"] or e.chance(0.5 if e.traits["sequenced"] else 0.05):
             word |= wire.seq(next_ns(e, session) & 0xffffff)
@@ -74,7 +75,7 @@ def message(e):
     tid = e.pick(list(e.tunnels)) if e.tunnels and e.chance(0.7) else e.pick(netlink.TIDS)
     tunnel = e.tunnels.get(tid) or {"family": e.pick((4, 6)), "encap": e.pick(e.traits["encaps"]), "version": e.pick(e.traits["versions"])}
     return tid, tunnel, e.pick(netlink.SIDS + (0, 0xffffffff)), {
-        "pw": L.PW_ETH, "peer_cookie": b"", "l2ss": e.traits["reorder"] or e.chance(0.5), "ns": 0}
+        "pw": L.PW_ETH, "peer_cookie": b"", "l2ss": e.chance(0.5), "ns": 0}
 
 
 def arrive(e):
