@@ -201,7 +201,20 @@ impl SkBuff {
         true
     }
 
-    /// The same for who knows that they are.
+    /// The same for headers of what the packet carries: a checksum of the packet, which a network device or the kernel has computed, is
+    /// corrected for them, and one that was left to others is forgotten if it would begin in them.
+    #[inline]
+    pub fn pull_header(&mut self, len: usize) -> bool {
+        let start = self.data().as_ptr();
+        if !self.pull(len) {
+            return false;
+        }
+        // SAFETY: Valid by the type invariant, and ours; the `len` bytes are in front of the data now. CAST: At most its length.
+        unsafe { c::skb_postpull_rcsum(self.as_ptr(), start.cast(), len as u32) };
+        true
+    }
+
+    /// [`SkBuff::pull`] for who knows that they are.
     ///
     /// # Safety
     ///

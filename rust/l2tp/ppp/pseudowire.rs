@@ -175,7 +175,7 @@ impl Pseudowire for PppPseudowire {
         };
         // Address and Control are what PPP peers may agree to leave out, but L2TP's have not been asked to.
         if skb.may_pull(2) && skb.data().starts_with(&[0xff, 0x03]) {
-            skb.pull(2);
+            skb.pull_header(2);
         }
         if socket.is_bound() {
             log!(

@@ -516,5 +516,40 @@ for _family in (4, 6):
     ktap.add(f"merged packets of a bridged PPPoE channel are split, ip{_family}", bridged, _family, True)
     ktap.add(f"merged packets of a bridged PPPoE channel are split, ip4 in ip{_family}", bridged, _family, True, inside=True)
 
+
+@ktap.case("a checksum left to others begins in front of a frame that a bridged channel hands on")
+def _():
+    """As a virtual machine's frame can have it. There is nothing to fill in then: it is none of the frame that is handed on."""
+    if not impl.load("l2tp_ppp"):
+        ktap.skip("no l2tp_ppp")
+    space = pppox.Ground()
+    ktap.cleanup(space.close)
+    for name in ("route_localnet", "accept_local"):         # or a frame of ours on lo cannot come from there
+        space.ns.sysctl(f"net.ipv4.conf.lo.{name}", 1)
+    left, right = space.end(), space.end()
+    for end in (left, right):
+        ktap.cleanup(end.close)
+        end.management()
+    session, other = left.session(10, 20), right.session(10, 20)
+    with space.ns.enter():
+        channel = pppox.Channel(session)
+        ktap.cleanup(channel.close)
+        channel.bridge(other.channel())
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    ktap.cleanup(sock.close)
+    sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
+    sock.bind(("lo", 0))
+    before = other.stats()
+    for number, start in enumerate((34, 42, 48, 49), 1):        # the headers of UDP and L2TP, PPP's address and its control field
+        frame = struct.pack("!HHHH", 2, right.ptid, 20, 0xff03) + b"\xc0\x21" + payload(60)
+        data = struct.pack("!HHH", 2, left.tid, 10) + frame[6:]
+        ports = left.peer.getsockname()[1], left.udp.getsockname()[1]
+        packet = wire.ipv4("127.0.0.1", "127.0.0.1", wire.PROTO_UDP, wire.udp("127.0.0.1", "127.0.0.1", *ports, data))
+        sock.send(struct.pack("=BBHHHH", NEEDS_CSUM, 0, 0, 0, start, 20) + bytes(12) + struct.pack("!H", wire.ETH_P_IP) + packet)
+        ktap.eq(right.sent(5), frame, f"the frame, with a checksum from byte {start} on")
+        now = other.stats()
+        ktap.eq((now["tx_packets"] - before["tx_packets"], now["tx_errors"] - before["tx_errors"]), (number, 0), "sent, errors")
+
+
 if __name__ == "__main__":
     sys.exit(ktap.main())
