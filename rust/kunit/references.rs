@@ -104,11 +104,14 @@ mod tests {
         DROPS.store(0, Ordering::Relaxed);
         let list = PendingList::new();
         let (one, two) = (Counted::new(1, &DROPS)?, Counted::new(2, &DROPS)?);
+        assert!(list.is_empty());
         assert!(list.push(one.clone()));
-        assert!(list.push(two.clone()));
+        assert!(!list.push(two.clone()));
         assert!(!list.push(one.clone()));
         assert_eq!(one.refcount(), 2);
+        assert!(!list.is_empty());
         let mut taken = list.take_all();
+        assert!(list.is_empty());
         assert_eq!(taken.next().map(|o| o.number), Some(2));
         assert!(list.push(two.clone()));
         assert_eq!(taken.next().map(|o| o.number), Some(1));

@@ -233,7 +233,8 @@ impl<T> PendingList<T> {
         }
     }
 
-    /// Adds `object` unless it already waits in a list. Returns whether it was added.
+    /// Adds `object` unless it already waits in a list. Returns whether it is the first since the last were taken out, so that
+    /// somebody is to be told.
     pub fn push(&self, object: RcuArc<T>) -> bool {
         let this = object.ptr.as_ptr();
         // Claim the link first: only the winner may put the object into a list.
@@ -262,7 +263,12 @@ impl<T> PendingList<T> {
         }
         // The list owns the reference now.
         let _ = object.into_raw();
-        true
+        head.is_null()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Acquire).is_null()
     }
 
     /// Takes all objects out, the last pushed first.

@@ -35,7 +35,7 @@ pub use stats::Stats;
 pub use tunnel::Tunnel;
 
 use kernel::prelude::*;
-use net::{namespace::PernetRegistration, rcu::CallbackBarrier};
+use net::{namespace::PernetRegistration, rcu::CallbackBarrier, workqueue::WorkQueueRegistration};
 
 net::module! {
     type: L2tpCore,
@@ -49,16 +49,20 @@ net::module! {
 struct L2tpCore {
     /// Deletes all tunnels of all namespaces.
     _state: PernetRegistration<NetState>,
+    /// Ends with its work, which those have left.
+    _reapers: WorkQueueRegistration,
     /// A session is freed by an RCU callback, and may take its tunnel with it, which is freed by another.
     _callbacks: CallbackBarrier<2>,
 }
 
 impl kernel::Module for L2tpCore {
     fn init(_module: &'static ThisModule) -> Result<Self> {
+        let reapers = registry::REAPERS.create(c"l2tp")?;
         let state = registry::STATE.register()?;
         pr_info!("L2TP core driver, V2.0\n");
         Ok(Self {
             _state: state,
+            _reapers: reapers,
             _callbacks: CallbackBarrier,
         })
     }

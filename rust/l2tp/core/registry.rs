@@ -14,15 +14,16 @@
 //! tunnel's session list, an index.
 //!
 //! A tunnel or session that is deleted leaves its indices at once, so that its id can be used again. What may have to wait for
-//! RTNL, which is the end of its pseudowire, is done later, for many sessions together: [`NetState::reap`].
+//! RTNL, which is the end of its pseudowire, is done later, for many sessions together: by a [`Reaper`].
 
 use crate::{Session, Tunnel};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernel::{
-    impl_has_work, new_mutex, new_work,
+    impl_has_work, new_condvar, new_mutex, new_work,
     prelude::*,
     rbtree::{RBTree, RBTreeNode},
-    sync::{Arc, Mutex},
+    sync::{Arc, CondVar, CondVarTimeoutResult, Mutex},
+    time::{msecs_to_jiffies, Msecs},
     workqueue::{Work, WorkItem},
 };
 use net::{
@@ -32,6 +33,7 @@ use net::{
     rcu_table::RcuTable,
     shared::{PendingList, RcuArc, Shared},
     udp::SocketKey,
+    workqueue::WorkQueue,
 };
 
 pub(crate) static STATE: PernetSlot<NetState> = PernetSlot::new();
@@ -40,6 +42,9 @@ pub(crate) static STATE: PernetSlot<NetState> = PernetSlot::new();
 static EXITED: AtomicUsize = AtomicUsize::new(0);
 /// For how many of them, the first ones, what they had has been freed.
 static FREED: AtomicUsize = AtomicUsize::new(0);
+
+/// The longest time that a new session waits for the names of old ones, in ms.
+const SETTLE: Msecs = 1000;
 
 /// A tunnel id's place.
 enum Slot {
@@ -67,12 +72,18 @@ pub struct NetState {
     /// Held while pseudowires are closed.
     #[pin]
     reaping: Mutex<()>,
+    /// Tells of pseudowires that were closed, and of reapers that are done.
     #[pin]
-    reap_work: Work<NetState>,
+    reaped: CondVar,
+    /// How many reapers are queued or running.
+    reapers: AtomicUsize,
+    /// The reaper for when there is no memory for one.
+    #[pin]
+    spare_reaper: Work<NetState>,
 }
 
 impl_has_work! {
-    impl HasWork<Self> for NetState { self.reap_work }
+    impl HasWork<Self> for NetState { self.spare_reaper }
 }
 
 impl WorkItem for NetState {
@@ -80,6 +91,31 @@ impl WorkItem for NetState {
 
     fn run(this: Arc<Self>) {
         this.reap();
+        this.reaper_done();
+    }
+}
+
+/// Reapers wait for whoever uses a device that is to end, so each of them is an item of its own.
+pub(crate) static REAPERS: WorkQueue = WorkQueue::new();
+
+/// The work of closing what was deleted in a namespace.
+#[pin_data]
+struct Reaper {
+    net: Arc<NetState>,
+    #[pin]
+    work: Work<Reaper>,
+}
+
+impl_has_work! {
+    impl HasWork<Self> for Reaper { self.work }
+}
+
+impl WorkItem for Reaper {
+    type Pointer = Pin<KBox<Self>>;
+
+    fn run(this: Pin<KBox<Self>>) {
+        this.net.reap();
+        this.net.reaper_done();
     }
 }
 
@@ -98,7 +134,9 @@ impl PernetState for NetState {
                 v3_sessions <- RcuTable::new(),
                 closing: PendingList::new(),
                 reaping <- new_mutex!((), "l2tp::reaping"),
-                reap_work <- new_work!("l2tp::reap_work"),
+                reaped <- new_condvar!("l2tp::reaped"),
+                reapers: AtomicUsize::new(0),
+                spare_reaper <- new_work!("l2tp::spare_reaper"),
             }),
             GFP_KERNEL,
         )
@@ -109,7 +147,11 @@ impl PernetState for NetState {
             Tunnel::delete(&tunnel);
         }
         this.reap();
-        net::workqueue::flush(&this.reap_work);
+        // Others may be at it, with sessions that refer to what ends with the namespace.
+        let mut reaping = this.reaping.lock();
+        while this.reapers.load(Ordering::Acquire) != 0 {
+            this.reaped.wait(&mut reaping);
+        }
     }
 
     fn exit(this: &Arc<Self>, _ns: &Namespace) {
@@ -305,30 +347,65 @@ impl NetState {
 
     /// Lets the pseudowire of a deleted session be closed soon.
     pub(crate) fn close_later(this: &Arc<Self>, session: RcuArc<Session>) {
-        this.closing.push(session);
-        // If it is queued already, it will see the session.
-        let _ = net::workqueue::unbound().enqueue(this.clone());
+        if !this.closing.push(session) {
+            // A reaper has been queued for those before it, and will see it.
+            return;
+        }
+        this.reapers.fetch_add(1, Ordering::Relaxed);
+        let reaper = KBox::pin_init(
+            pin_init!(Reaper {
+                net: this.clone(),
+                work <- new_work!("l2tp::reaper"),
+            }),
+            GFP_KERNEL,
+        );
+        let queued = match reaper {
+            Ok(reaper) => REAPERS.enqueue(reaper).is_some(),
+            // If it is queued already, it will see the session, too.
+            Err(_) => matches!(REAPERS.enqueue(this.clone()), Some(Ok(()))),
+        };
+        if !queued {
+            this.reapers.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
-    /// Closes the pseudowires of all sessions that were deleted before this call, and waits for those who are at it.
-    ///
-    /// Their interfaces' names are free after this. May sleep; takes RTNL, so the caller must not hold it.
-    pub fn reap(&self) {
+    /// Closes the pseudowires of all sessions that were deleted before this call, but for those whom others are closing, and waits
+    /// until nobody uses their interfaces any more. May sleep; takes RTNL, so the caller must not hold it.
+    fn reap(&self) {
+        let reaping = self.reaping.lock();
+        let mut devices = UnregisterList::new();
+        // Sessions keep their pseudowires' modules loaded, whose code the end of the devices runs.
+        let closed = PendingList::new();
+        for session in self.closing.take_all() {
+            session.pseudowire().close(&session, &mut devices);
+            closed.push(session);
+        }
+        devices.unregister();
+        self.reaped.notify_all();
+        // Whoever holds a reference of one of these devices is not to delay the end of others.
+        drop(reaping);
+        devices.finish();
+        drop(closed);
+    }
+
+    /// A reaper is about to end.
+    fn reaper_done(&self) {
+        self.reapers.fetch_sub(1, Ordering::Release);
+        // Who has seen the number before waits now.
         let _reaping = self.reaping.lock();
-        loop {
-            let mut devices = UnregisterList::new();
-            // Sessions keep their pseudowires' modules loaded, whose code the end of the devices runs.
-            let closed = PendingList::new();
-            let mut any = false;
-            for session in self.closing.take_all() {
-                any = true;
-                session.pseudowire().close(&session, &mut devices);
-                closed.push(session);
-            }
-            devices.finish();
-            drop(closed);
-            if !any {
-                return;
+        self.reaped.notify_all();
+    }
+
+    /// Waits until the interfaces of sessions that were deleted before this call have given up their names. This is a matter of grace
+    /// periods; but as callers hold locks that many want, it does not wait for more than a second, nor after a signal. May sleep;
+    /// the caller must not hold RTNL.
+    pub fn settle(&self) {
+        let mut left = msecs_to_jiffies(SETTLE);
+        let mut reaping = self.reaping.lock();
+        while !self.closing.is_empty() {
+            match self.reaped.wait_interruptible_timeout(&mut reaping, left) {
+                CondVarTimeoutResult::Woken { jiffies } => left = jiffies,
+                CondVarTimeoutResult::Timeout | CondVarTimeoutResult::Signal { .. } => return,
             }
         }
     }

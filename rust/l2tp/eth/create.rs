@@ -60,7 +60,7 @@ impl PseudowireOps for Ethernet {
         match create(ns, tunnel, session_id, peer_session_id, config) {
             // The name, or what else is in the way, may belong to a session that was deleted but has not ended yet.
             Err(error) if error == EEXIST => {
-                NetState::of(ns)?.reap();
+                NetState::of(ns)?.settle();
                 create(ns, tunnel, session_id, peer_session_id, config)
             }
             result => result,

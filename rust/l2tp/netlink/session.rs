@@ -90,8 +90,8 @@ impl Command for Create {
         let Some(handler) = registry::handler(request, config.pw_type) else {
             return Err(request.refuse(EPROTONOSUPPORT, attr::PW_TYPE));
         };
-        // Sessions that were deleted may still be ending. The interface of one, and its name, is not to be in the way.
-        state.reap();
+        // The interfaces of sessions that were deleted, and their names, are not to be in the way.
+        state.settle();
         handler.create(
             request.namespace(),
             &tunnel,

@@ -12,8 +12,8 @@ use net_bindings as c;
 /// the first device is added and held until the devices are unregistered, so nobody else can end or move them meanwhile. The
 /// namespaces that the devices are in do not matter.
 ///
-/// The devices are unregistered, and everything about them is gone, when [`UnregisterList::finish`] returns or the list is
-/// dropped. Until then their users must not need RTNL to make progress.
+/// The devices are unregistered by [`UnregisterList::unregister`], and everything about them is gone when
+/// [`UnregisterList::finish`] returns or the list is dropped. Until then their users must not need RTNL to make progress.
 ///
 /// # Invariants
 ///
@@ -52,7 +52,31 @@ impl UnregisterList {
         self.rtnl.is_some()
     }
 
-    /// Unregisters the devices and releases RTNL. Sleeps until nobody uses them any more.
+    /// Unregisters the devices. Their names are free then, but they have not ended, and RTNL is still held. Sleeps.
+    pub fn unregister(&mut self) {
+        let mut dev = core::mem::replace(&mut self.first, null_mut());
+        if dev.is_null() {
+            return;
+        }
+        let mut head = c::list_head {
+            next: null_mut(),
+            prev: null_mut(),
+        };
+        head.next = &raw mut head;
+        head.prev = &raw mut head;
+        while !dev.is_null() {
+            // SAFETY: By the type invariant the device is registered and one of ours, and RTNL is held. The head is an
+            // initialised list head.
+            dev = unsafe {
+                c::unregister_netdevice_queue(dev, &raw mut head);
+                (*header(dev)).next
+            };
+        }
+        // SAFETY: RTNL is held, and the list contains registered devices. It is empty afterwards.
+        unsafe { c::unregister_netdevice_many(&raw mut head) };
+    }
+
+    /// Unregisters the devices and releases RTNL. Sleeps until nobody uses them any more, however long that takes.
     pub fn finish(self) {
         drop(self);
     }
@@ -66,25 +90,7 @@ impl Default for UnregisterList {
 
 impl Drop for UnregisterList {
     fn drop(&mut self) {
-        let mut dev = core::mem::replace(&mut self.first, null_mut());
-        if !dev.is_null() {
-            let mut head = c::list_head {
-                next: null_mut(),
-                prev: null_mut(),
-            };
-            head.next = &raw mut head;
-            head.prev = &raw mut head;
-            while !dev.is_null() {
-                // SAFETY: By the type invariant the device is registered and one of ours, and RTNL is held. The head is an
-                // initialised list head.
-                dev = unsafe {
-                    c::unregister_netdevice_queue(dev, &raw mut head);
-                    (*header(dev)).next
-                };
-            }
-            // SAFETY: RTNL is held, and the list contains registered devices. It is empty afterwards.
-            unsafe { c::unregister_netdevice_many(&raw mut head) };
-        }
+        self.unregister();
         // The devices end when RTNL is released.
         self.rtnl = None;
     }

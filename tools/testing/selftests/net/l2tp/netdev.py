@@ -7,8 +7,9 @@ import fcntl
 import json
 import socket
 import struct
+import threading
 
-from lib import genl, impl, ktap
+from lib import genl, impl, ktap, pppox
 from lib import l2tp as L
 from lib.netns import NetNS, wait_for
 
@@ -215,6 +216,50 @@ def _():
         ktap.fail("sending on a device that is gone")
     except OSError as error:
         ktap.isin(error.errno, (errno.ENXIO, errno.ENODEV, errno.ENETDOWN), "errno")
+
+
+@ktap.case("a sender that holds a reference delays the end of its device, and nothing else")
+def _():
+    if not impl.load("dummy", "sch_tbf"):
+        ktap.skip("no dummy, or no sch_tbf")
+    device()
+    nl.session_create(1, 21, 22, ifname="e1")
+    ns.batch(["link add d0 type dummy", "link set d0 up", "link set e0 up", "link set e1 up"])
+    ktap.cleanup(lambda: ns.ip("link del d0", check=False))
+    # What the socket sends stays in a queue, until it may send no more and waits, with a reference of the device that it was to send to.
+    ns.run("tc qdisc add dev d0 root tbf rate 8bit burst 1600 limit 1000000")
+    with ns.enter():
+        sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+    ktap.cleanup(sender.close)
+    sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+    sender.setblocking(False)
+    try:
+        while True:
+            sender.sendto(bytes(1000), ("d0", 0))
+    except BlockingIOError:
+        pass
+    sender.setblocking(True)
+    thread = threading.Thread(target=lambda: ktap.isin(pppox.errno_of(lambda: sender.sendto(bytes(1000), ("e0", 0))), ("ok", "ENXIO", "ENETDOWN")))
+    thread.start()
+    state = f"/proc/self/task/{thread.native_id}/wchan"
+
+    def waits():
+        with open(state, encoding="ascii") as file:
+            return "sock_alloc_send_pskb" in file.read()
+    wait_for(waits, what="the sender waits")
+    # If the sender kept others waiting, it would be for ever.
+    end = threading.Timer(20 * impl.SLOW, lambda: ns.ip("link del d0", check=False))
+    end.start()
+    nl.session_delete(1, 11)
+    wait_for(lambda: "e0" not in ns.links(), what="its name gone")
+    nl.session_create(1, 11, 12, ifname="e0")
+    nl.session_delete(1, 21)
+    wait_for(lambda: "e1" not in ns.links(), what="the other device gone")
+    nl.session_create(1, 21, 22)
+    ktap.ok(end.is_alive() and thread.is_alive(), "while the sender waits")
+    end.cancel()
+    ns.ip("link del d0")
+    thread.join()
 
 
 @ktap.case("move to another namespace: keeps session, counters, and goes with the session")
