@@ -47,11 +47,13 @@ pub trait Encapsulation: 'static {
 
     /// Length of the headers between UDP and the Ethernet frame in a datagram that begins with `start`, if it may be merged with
     /// others: these have the same headers, and the frames are of one TCP connection. [`Encapsulation::receive`] then gets one
-    /// datagram, to be split into several, instead of these.
+    /// datagram, to be split into several, instead of these. `merged` is whether it is made of several already, which are lost if
+    /// there is no length.
     fn shared_header(
         ns: &Namespace,
         socket: SocketKey,
         start: &[u8],
+        merged: bool,
         softirq: Softirq<'_>,
     ) -> Option<usize>;
 

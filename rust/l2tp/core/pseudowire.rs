@@ -31,8 +31,8 @@ pub trait Pseudowire: AsAny + Send + Sync {
         self.receive(session, skb, load, softirq);
     }
 
-    /// Whether payloads are Ethernet frames, which may be merged before they are received.
-    fn carries_ethernet(&self) -> bool {
+    /// Whether payloads are Ethernet frames that may be merged before they are received.
+    fn may_merge(&self, _softirq: Softirq<'_>) -> bool {
         false
     }
 

@@ -72,11 +72,13 @@ impl Encapsulation for L2tpInUdp {
     /// Session header, the longest cookie, and the sublayer.
     const LONGEST_SHARED: usize = v3::UDP_HEADER_LEN + 8 + 4;
 
-    /// Merged are frames of Ethernet sessions that are good, without sequence numbers: each must keep its own.
+    /// Merged are frames of Ethernet sessions that are good, without sequence numbers: each must keep its own. What is merged goes up
+    /// even if the device would not have it merged any more.
     fn shared_header(
         ns: &Namespace,
         socket: SocketKey,
         start: &[u8],
+        merged: bool,
         softirq: Softirq<'_>,
     ) -> Option<usize> {
         let wire::udp::Frame::V3(header) = wire::udp::classify(start.first_chunk()?) else {
@@ -91,7 +93,7 @@ impl Encapsulation for L2tpInUdp {
                 .matches(start.get(v3::UDP_HEADER_LEN..)?)
             && session.is_unsequenced()
             && session.sequence_number(start.get(..length)?).is_none()
-            && session.pseudowire().carries_ethernet();
+            && (merged || session.pseudowire().may_merge(softirq));
         good.then_some(length)
     }
 

@@ -79,8 +79,10 @@ impl Pseudowire for EthernetPseudowire {
         }
     }
 
-    fn carries_ethernet(&self) -> bool {
-        true
+    fn may_merge(&self, softirq: Softirq<'_>) -> bool {
+        self.device
+            .get(softirq.read_side())
+            .is_some_and(|device| !device.has_xdp_program())
     }
 
     fn close(&self, _session: &RcuArc<Session>, devices: &mut UnregisterList) {

@@ -181,6 +181,14 @@ impl Device {
         self.features() & c::NETIF_F_GSO_UDP_TUNNEL != 0
     }
 
+    /// Whether an XDP program of the kernel's generic kind sees what the device receives. It is to see packets as they were on the wire:
+    /// larger ones it cannot send elsewhere.
+    #[inline]
+    pub fn has_xdp_program(&self) -> bool {
+        // SAFETY: The device is valid; the pointer is read once, and not followed.
+        !unsafe { (&raw const (*self.as_ptr()).xdp_prog).read_volatile() }.is_null()
+    }
+
     fn features(&self) -> c::netdev_features_t {
         // SAFETY: The device is valid; features are read once.
         unsafe { (&raw const (*self.as_ptr()).features).read_volatile() }

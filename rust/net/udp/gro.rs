@@ -15,12 +15,12 @@ use net_bindings as c;
 
 impl<E: Encapsulation> Adapter<E> {
     /// Length of the headers that must be the same in packets to be merged, of which `start` points to the first
-    /// [`Encapsulation::LONGEST_SHARED`] bytes; `None` if these packets are not merged.
+    /// [`Encapsulation::LONGEST_SHARED`] bytes; `None` if these packets are not merged. `merged` is whether they have been.
     ///
     /// # Safety
     ///
     /// `sk` must be a live socket, and `start` null or readable for that many bytes. Only in softirq context.
-    unsafe fn shared_header(sk: *mut c::sock, start: *const u8) -> Option<usize> {
+    unsafe fn shared_header(sk: *mut c::sock, start: *const u8, merged: bool) -> Option<usize> {
         if start.is_null() {
             return None;
         }
@@ -32,7 +32,7 @@ impl<E: Encapsulation> Adapter<E> {
                 Softirq::assume(),
             )
         };
-        E::shared_header(ns, sk as usize, start, softirq)
+        E::shared_header(ns, sk as usize, start, merged, softirq)
             .filter(|&length| length <= E::LONGEST_SHARED)
     }
 
@@ -53,7 +53,7 @@ impl<E: Encapsulation> Adapter<E> {
             let longest = E::LONGEST_SHARED as u32;
             let start: *const u8 =
                 c::skb_gro_header(skb, offset.wrapping_add(longest), offset).cast();
-            let Some(length) = Self::shared_header(sk, start) else {
+            let Some(length) = Self::shared_header(sk, start, false) else {
                 c::gro_set_flush(skb);
                 return null_mut();
             };
@@ -88,7 +88,8 @@ impl<E: Encapsulation> Adapter<E> {
         // SAFETY: By the safety requirements. All headers of a merged packet are in the linear area, those inside of the tunnel,
         // which take more than any of ours, too.
         unsafe {
-            let Some(length) = Self::shared_header(sk, (*skb).data.add(offset as usize)) else {
+            let start = (*skb).data.add(offset as usize);
+            let Some(length) = Self::shared_header(sk, start, true) else {
                 return invalid;
             };
             // CAST: Both are small.

@@ -13,7 +13,7 @@ import struct
 import sys
 import time
 
-from lib import datapath, impl, ktap, netns, pppox, tracing
+from lib import datapath, impl, ktap, netns, pppox, tracing, xdp
 from lib import l2tpwire as wire
 
 SOL_PACKET, PACKET_VNET_HDR = 263, 15
@@ -283,17 +283,43 @@ def bridge(space, ifname):
     return out
 
 
-def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b"", vlan=0, count=8, bridged_to=False, gro=True, l2ss=True):
+def program(space, ifname, code):
+    """A generic XDP program on the interface, until the case ends."""
+    with space.ns.enter():
+        ktap.cleanup(xdp.attach(ifname, code).close)
+
+
+def redirection(space, ifname):
+    """Let an XDP program send what the interface receives to another one, and what goes out there to see."""
+    space.ns.batch(["link add x0 type veth peer x1", "link set x0 up", "link set x1 up"])
+    ktap.cleanup(space.ns.ip, "link del x0")
+    with space.ns.enter():
+        out, code = wire.PacketSocket("x1", incoming_only=True), xdp.redirect("x0")
+    ktap.cleanup(out.close)
+    program(space, ifname, code)
+    return out
+
+
+def flush_timeout(space, ifname, nanoseconds):
+    """How long an interface waits for more packets that it can merge."""
+    space.run(["sh", "-c", f"echo {nanoseconds} > /sys/class/net/{ifname}/gro_flush_timeout"])
+
+
+def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b"", vlan=0, count=8, bridged_to=False, gro=True, l2ss=True,
+             filtered=""):
     """Packets of a connection that arrive together are merged, unless they have sequence numbers.
 
     After the tunnel's headers have been taken off; or with `below`, by the network device that receives the datagrams, if the
     kernel has made the tunnel's socket. `wrong` is a cookie that they have instead of the right one. With `bridged_to` they go on through
-    a bridge; `gro` is whether the session's interface may merge packets.
+    a bridge; `gro` is whether the session's interface may merge packets. `filtered` is what an XDP program does there, which is to see
+    them as they are on the wire: "pass" or "redirect"; or "late", if it comes when they have been merged.
     """
     space = ground()
     tun = space.tunnel(720, family=family, managed=managed, **({"zero_csum6_rx": True} if not managed and family == 6 else {}))
     ses = space.session(tun, 1001, peer_cookie=cookie, l2ss=l2ss)
-    seen = bridge(space, ses.ifname) if bridged_to else ses.dev
+    seen = bridge(space, ses.ifname) if bridged_to else redirection(space, ses.ifname) if filtered == "redirect" else ses.dev
+    if filtered == "pass":
+        program(space, ses.ifname, xdp.PASS)
     if not gro:
         space.ns.run(f"ethtool -K {ses.ifname} gro off")
     if below:
@@ -302,6 +328,9 @@ def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b""
         space.far.run("ethtool -K vb tso off tx-udp-segmentation off")
         ktap.cleanup(space.ns.run, "ethtool -K va gro off")
         ktap.cleanup(space.far.run, "ethtool -K vb tso on tx-udp-segmentation on")
+    if filtered == "late":
+        flush_timeout(space.ns, "va", 100_000_000_000)
+        ktap.cleanup(flush_timeout, space.ns, "va", 0)
     data = payload(count * MSS)
     tag = 4 if vlan else 0
     datagrams = []
@@ -331,14 +360,19 @@ def received(family, seq=False, managed=True, below=False, cookie=b"", wrong=b""
             sock.setsockopt(SOL_PACKET, PACKET_VNET_HDR, 1)
             sock.bind(("vb", 0))
             sock.send(header + outer)
-    early = impl.differs("receive offload", c=False, rust=below and not managed and not seq and not wrong)
+        if filtered == "late":
+            # The interface still has them, unless the clock has ticked while it received them.
+            program(space, ses.ifname, xdp.PASS)
+            flush_timeout(space.ns, "va", 0)        # when the next packet comes
+    apart = seq or filtered in ("pass", "redirect")
+    early = impl.differs("receive offload", c=False, rust=below and not managed and not apart and not wrong)
     ktap.eq(datagrams_in(space.ns, family) - before - fence, 1 if early else count, "datagrams that the socket got")
     if wrong:
         return
     frames = seen.collect(settle=0.3, match=lambda f: len(f) > 54 and not wire.is_test_frame(f))
     got = b"".join(frame[54 + tag:] for frame in frames)
     ktap.ok(got == data, "the data arrived, in order")
-    want = impl.differs("receive offload", c=count, rust=count if seq else 1)
+    want = impl.differs("receive offload", c=count, rust=count if apart else 1)
     ktap.eq(len(frames), want, "packets that the interface shows")
 
 
@@ -356,6 +390,10 @@ for _vlan, _gro, _cookie, _l2ss in itertools.product((0, 99), (True, False), (b"
 ktap.add("received datagrams with sequence numbers are not", received, 4, True, managed=False, below=True)
 ktap.add("received datagrams with a wrong cookie are not", received, 4, managed=False, below=True, cookie=b"good", wrong=b"evil")
 ktap.add("received datagrams of a user's socket are not", received, 4, below=True)
+for _filtered in ("pass", "redirect"):
+    ktap.add(f"received datagrams are not merged for an XDP program: {_filtered}", received, 4, managed=False, below=True, filtered=_filtered)
+    ktap.add(f"received packets are not merged for an XDP program: {_filtered}", received, 4, filtered=_filtered)
+ktap.add("received datagrams are merged when an XDP program comes", received, 4, managed=False, below=True, filtered="late")
 
 
 def between(encap, seq, switch=False, whole=False):
@@ -408,7 +446,7 @@ def merging(space, ifname, peer):
     """Let a veth interface wait for more packets that it can merge. It merges what comes from one that does not split for it."""
     space.run(f"ethtool -K {ifname} gro on")
     space.run(f"ethtool -K {peer} tso off")
-    space.run(["sh", "-c", f"echo 1000000000 > /sys/class/net/{ifname}/gro_flush_timeout"])
+    flush_timeout(space, ifname, 1_000_000_000)
 
 
 def forwarded(fixed=False, as_list=False):
