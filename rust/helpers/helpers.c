@@ -28,6 +28,7 @@
 #include "ipv6.c"
 #include "jiffies.c"
 #include "jump_label.c"
+#include "list.c"
 #include "module.c"
 #include "net_namespace.c"
 #include "netdevice.c"

@@ -173,6 +173,10 @@ impl<D: Driver> Callbacks<D> {
             if err != 0 {
                 return err;
             }
+            // The NAPI instances of the queues are not for others to find: a thread that polls one (`/sys/class/net/*/threaded`)
+            // takes packets from the queue on any CPU, without a lock, while others are appended. A device without instances
+            // refuses that. Netlink does not find them either, as they have no id; and to end them takes no head of their list.
+            c::list_del_init(&raw mut (*dev).napi_list);
             c::eth_hw_addr_random(dev);
             c::eth_broadcast_addr((&raw mut (*dev).broadcast).cast());
             c::netdev_lockdep_set_classes(dev);

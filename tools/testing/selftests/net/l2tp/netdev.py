@@ -137,6 +137,17 @@ def _():
     ktap.eq(ethtool(0x01)[0], "EOPNOTSUPP", "GSET")
 
 
+@ktap.case("no thread can be told to receive: there is nothing that polls")
+def _():
+    device()
+    for state in ("down", "up"):
+        ns.ip(f"link set e0 {state}")
+        for value in ("1", "2"):
+            done = ns.run(["tee", "/sys/class/net/e0/threaded"], check=False, input=value)
+            ktap.ok(done.returncode and "not supported" in done.stderr, f"{state}, {value}: {done.returncode} {done.stderr!r}")
+        ktap.eq(ns.run("cat /sys/class/net/e0/threaded").stdout, "0\n", state)
+
+
 @ktap.case("MTU: any from 0 to 65535, also while up")
 def _():
     device()
