@@ -10,6 +10,11 @@ __net_helper void *net_helper_this_cpu_ptr(void *p)
 	return this_cpu_ptr((void __percpu *)(unsigned long)p);
 }
 
+__net_helper void net_helper_this_cpu_add(u64 *p, u64 value)
+{
+	this_cpu_add(*(u64 __percpu *)(unsigned long)p, value);
+}
+
 __net_helper void *net_helper_per_cpu_ptr(void *p, unsigned int cpu)
 {
 	return per_cpu_ptr((void __percpu *)(unsigned long)p, cpu);

@@ -2,12 +2,17 @@
 
 //! Per-CPU data.
 //!
-//! Each CPU writes its own copy with plain instructions. [`Counters`] are summed by their reader; a [`Section`] is what a CPU is in.
+//! Each CPU writes its own copy, which takes no locked instruction. [`Counters`] are summed by their reader; a [`Section`] is what
+//! a CPU is in.
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
 use crate::rcu::Softirq;
-use core::{cell::UnsafeCell, ffi::c_void, marker::PhantomData};
+use core::{
+    ffi::c_void,
+    marker::PhantomData,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use kernel::prelude::*;
 use net_bindings as c;
 
@@ -15,7 +20,7 @@ use net_bindings as c;
 ///
 /// # Invariants
 ///
-/// `ptr` is a per-CPU allocation of `[u64; N]`, zeroed at creation, only ever accessed with single-word accesses.
+/// `ptr` is a per-CPU allocation of `[u64; N]`, zeroed at creation, only ever written by `this_cpu_add()` and read in single words.
 pub struct Counters<const N: usize> {
     ptr: *mut c_void,
     _p: PhantomData<[u64; N]>,
@@ -23,7 +28,7 @@ pub struct Counters<const N: usize> {
 
 // SAFETY: Per-CPU memory may be used and freed from any CPU.
 unsafe impl<const N: usize> Send for Counters<N> {}
-// SAFETY: All accesses are single-word and volatile: writers only touch their own CPU's copy, readers may see any past value.
+// SAFETY: Writers only touch their own CPU's copy, and cannot be interrupted in it; readers may see any past value of each word.
 unsafe impl<const N: usize> Sync for Counters<N> {}
 
 impl<const N: usize> Counters<N> {
@@ -43,18 +48,16 @@ impl<const N: usize> Counters<N> {
     }
 
     /// Adds to several counters of this CPU: pairs of index and value. Indices out of range are ignored.
+    ///
+    /// May be called in any context: each addition is one step for its CPU (one instruction on x86), which neither an interrupt nor
+    /// another task comes into.
     #[inline(always)]
-    pub fn add<const M: usize>(&self, _softirq: Softirq<'_>, values: [(usize, u64); M]) {
-        // SAFETY: `ptr` is a per-CPU allocation, and we cannot migrate with bottom halves disabled.
-        let mine = unsafe { c::this_cpu_ptr(self.ptr) }.cast::<u64>();
+    pub fn add<const M: usize>(&self, values: [(usize, u64); M]) {
+        let first = self.ptr.cast::<u64>();
         for (index, value) in values {
             if index < N {
-                // SAFETY: In bounds of this CPU's copy, which only we write: bottom halves are disabled, and no counter is
-                // written from hard interrupts.
-                unsafe {
-                    let counter = mine.add(index);
-                    counter.write_volatile(counter.read_volatile().wrapping_add(value));
-                }
+                // SAFETY: In bounds of the per-CPU allocation, of which this finds the copy of the CPU that it runs on.
+                unsafe { c::this_cpu_add(first.wrapping_add(index), value) }
             }
         }
     }
@@ -85,17 +88,17 @@ impl<const N: usize> Drop for Counters<N> {
     }
 }
 
-/// A section of code that a CPU must not enter again from within: a `static` made by [`percpu_section!`](crate::percpu_section).
+/// A section of code that a CPU should not enter again from within: a `static` made by [`percpu_section!`](crate::percpu_section).
+///
+/// It is no lock. With `CONFIG_PREEMPT_RT` another task may run on the CPU meanwhile: it may find the section entered, or, rarely,
+/// enter it as well. Who uses it must be right in both cases.
 ///
 /// # Invariants
 ///
 /// The value is in the per-CPU section: its address is not that of any copy.
 pub struct Section {
-    inside: UnsafeCell<bool>,
+    inside: AtomicBool,
 }
-
-// SAFETY: Each CPU accesses its own copy, with bottom halves disabled.
-unsafe impl Sync for Section {}
 
 impl Section {
     /// The initial value of each copy.
@@ -107,20 +110,20 @@ impl Section {
     pub const unsafe fn new() -> Self {
         // INVARIANT: By the safety requirements.
         Self {
-            inside: UnsafeCell::new(false),
+            inside: AtomicBool::new(false),
         }
     }
 
     /// Enters the section on this CPU, unless it is in there already. The section is left when the result is dropped.
     #[inline]
-    pub fn enter<'a>(&self, _softirq: Softirq<'a>) -> Option<Inside<'a>> {
-        // SAFETY: By the type invariant this is the address of per-CPU data.
-        let inside: *mut bool = unsafe { c::this_cpu_ptr(self.inside.get().cast()) }.cast();
-        // SAFETY: This CPU's copy, which nobody else accesses; bottom halves stay disabled.
-        if unsafe { core::ptr::replace(inside, true) } {
+    pub fn enter<'a>(&'static self, _softirq: Softirq<'a>) -> Option<Inside<'a>> {
+        // SAFETY: By the type invariant this is the address of per-CPU data, of which no copy goes away while the module runs.
+        let inside: &'a AtomicBool =
+            unsafe { &*c::this_cpu_ptr(self.inside.as_ptr().cast()).cast() };
+        if inside.load(Ordering::Relaxed) {
             return None;
         }
-        // INVARIANT: Just entered.
+        inside.store(true, Ordering::Relaxed);
         Some(Inside {
             inside,
             _softirq: PhantomData,
@@ -128,21 +131,16 @@ impl Section {
     }
 }
 
-/// Being in a [`Section`].
-///
-/// # Invariants
-///
-/// `inside` points to this CPU's copy, which says so; the CPU does not change during `'a`.
+/// Being in a [`Section`], on the CPU that entered it: the CPU does not change during `'a`.
 pub struct Inside<'a> {
-    inside: *mut bool,
+    inside: &'a AtomicBool,
     _softirq: PhantomData<Softirq<'a>>,
 }
 
 impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariant.
-        unsafe { *self.inside = false }
+        self.inside.store(false, Ordering::Relaxed);
     }
 }
 

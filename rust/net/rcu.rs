@@ -41,11 +41,15 @@ impl ReadSide<'_> {
     }
 }
 
-/// Proof that bottom halves are disabled on this CPU for `'a`, which implies an RCU read-side critical section.
+/// Proof that bottom halves are disabled on this CPU for `'a`, which implies an RCU read-side critical section, and that the CPU
+/// stays the same.
+///
+/// It does not prove that nothing else runs on the CPU: netpoll transmits from hard interrupts, too, and with `CONFIG_PREEMPT_RT` a
+/// task with bottom halves disabled may be preempted by another one.
 ///
 /// # Invariants
 ///
-/// Bottom halves are disabled (or a softirq is being served) on the current CPU until after `'a`.
+/// Bottom halves are disabled (or a softirq is being served, or hard interrupts are disabled) on the current CPU until after `'a`.
 #[derive(Clone, Copy)]
 pub struct Softirq<'a>(PhantomData<&'a ()>, NotThreadSafe);
 
@@ -64,8 +68,8 @@ impl<'a> Softirq<'a> {
     /// The RCU read-side critical section that disabled bottom halves are.
     #[inline]
     pub fn read_side(self) -> ReadSide<'a> {
-        // SAFETY: With the consolidated RCU flavours a region with bottom halves disabled is a read-side critical
-        // section, and it lasts for `'a` by the type invariant.
+        // SAFETY: With the consolidated RCU flavours a region with bottom halves or interrupts disabled is a read-side
+        // critical section, and it lasts for `'a` by the type invariant.
         unsafe { ReadSide::assume() }
     }
 }
@@ -130,7 +134,8 @@ impl Drop for BhGuard {
 /// Disables bottom halves on this CPU. The caller must not sleep until the guard is dropped.
 #[inline]
 pub fn bh_disable() -> BhGuard {
-    // SAFETY: `local_bh_disable()` may be called in any context but hard interrupts, in which no code here runs.
+    // SAFETY: `local_bh_disable()` may be called in any context but hard interrupts, in which only netpoll's transmissions run, and
+    // these have a `Softirq` already.
     unsafe { c::local_bh_disable() };
     // INVARIANT: Called just above.
     BhGuard(NotThreadSafe)

@@ -265,14 +265,14 @@ impl Session {
     #[inline]
     pub(crate) fn deliver(self: &Shared<Self>, frame: Frame, softirq: Softirq<'_>) {
         let Frame { mut skb, load } = frame;
-        self.count_delivered(&mut skb, load, softirq);
+        self.count_delivered(&mut skb, load);
         self.pseudowire().receive(self, skb, load, softirq);
     }
 
     #[inline]
-    pub(crate) fn count_delivered(&self, skb: &mut SkBuff, load: Load, softirq: Softirq<'_>) {
+    pub(crate) fn count_delivered(&self, skb: &mut SkBuff, load: Load) {
         skb.orphan();
-        self.tunnel().statistics.received(load, softirq);
-        self.statistics.received(load, softirq);
+        self.tunnel().statistics.received(load);
+        self.statistics.received(load);
     }
 }

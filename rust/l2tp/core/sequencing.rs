@@ -275,7 +275,7 @@ impl Session {
     /// Counts a frame whose turn it is and hands it to the pseudowire.
     fn deliver_in_order(self: &Shared<Self>, frame: Frame, softirq: Softirq<'_>) {
         let Frame { mut skb, load } = frame;
-        self.count_delivered(&mut skb, load, softirq);
+        self.count_delivered(&mut skb, load);
         self.pseudowire().receive_in_order(self, skb, load, softirq);
     }
 }

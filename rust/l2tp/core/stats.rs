@@ -6,7 +6,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernel::{fmt, prelude::*};
-use net::{percpu::Counters, rcu::Softirq, skb::Load};
+use net::{percpu::Counters, skb::Load};
 
 /// A reading of all counters.
 #[derive(Clone, Copy, Default, Debug)]
@@ -83,22 +83,18 @@ impl Statistics {
 
     /// Counts frames sent.
     #[inline(always)]
-    pub(crate) fn transmitted(&self, load: Load, softirq: Softirq<'_>) {
+    pub(crate) fn transmitted(&self, load: Load) {
         let Load { packets, bytes } = load;
-        self.traffic.add(
-            softirq,
-            [(TX_PACKETS, packets.into()), (TX_BYTES, bytes.into())],
-        );
+        self.traffic
+            .add([(TX_PACKETS, packets.into()), (TX_BYTES, bytes.into())]);
     }
 
     /// Counts frames received.
     #[inline(always)]
-    pub(crate) fn received(&self, load: Load, softirq: Softirq<'_>) {
+    pub(crate) fn received(&self, load: Load) {
         let Load { packets, bytes } = load;
-        self.traffic.add(
-            softirq,
-            [(RX_PACKETS, packets.into()), (RX_BYTES, bytes.into())],
-        );
+        self.traffic
+            .add([(RX_PACKETS, packets.into()), (RX_BYTES, bytes.into())]);
     }
 
     /// Reads all counters, each by itself. What only tunnels count is not among them.

@@ -30,8 +30,8 @@ impl Session {
         let packets = skb.load(0).packets;
         match self.encapsulate(prefix, skb, softirq) {
             Ok(load) => {
-                self.statistics.transmitted(load, softirq);
-                tunnel.statistics.transmitted(load, softirq);
+                self.statistics.transmitted(load);
+                tunnel.statistics.transmitted(load);
                 Ok(())
             }
             Err(reason) => {

@@ -70,7 +70,8 @@ impl Device {
     /// merged with others of their connection; those that are merged already wait as well, so as not to overtake the others.
     #[inline]
     pub fn receive(&self, skb: SkBuff, load: Load, softirq: Softirq<'_>) {
-        // What comes out of a tunnel in a tunnel waits for its turn, so that the stack is not used up.
+        // What comes out of a tunnel in a tunnel waits for its turn, so that the stack is not used up. With PREEMPT_RT another task's
+        // frame may have to wait, too.
         let Some(_receiving) = RECEIVING.enter(softirq) else {
             return self.receive_later(skb, load, softirq);
         };
@@ -146,7 +147,7 @@ impl Device {
 
     #[inline]
     fn count_received(&self, load: Load, _softirq: Softirq<'_>) {
-        // SAFETY: The device is valid and has statistics; they are this CPU's while bottom halves are disabled.
+        // SAFETY: The device is valid and has statistics; the CPU does not change while bottom halves are disabled.
         unsafe { c::dev_dstats_rx_add(self.as_ptr(), load.packets, load.bytes) }
     }
 

@@ -23,7 +23,7 @@ const OFFLOADS: u64 = c::NETIF_F_SG
 /// of the kernel's own IP tunnels.
 #[inline]
 pub fn is_nested_deep(_softirq: Softirq<'_>) -> bool {
-    // SAFETY: Reads a number of this CPU; bottom halves are disabled, so it is not another one's.
+    // SAFETY: Reads a number of this CPU (or task); bottom halves are disabled, so it is not another one's.
     unsafe { c::is_nested_deep() }
 }
 
