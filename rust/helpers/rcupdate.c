@@ -14,6 +14,11 @@ __net_helper void net_helper_rcu_read_unlock(void)
 	rcu_read_unlock();
 }
 
+__net_helper void net_helper_call_rcu_hurry(struct rcu_head *head, rcu_callback_t func)
+{
+	call_rcu_hurry(head, func);
+}
+
 __net_helper void net_helper_local_bh_disable(void)
 {
 	local_bh_disable();

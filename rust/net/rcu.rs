@@ -158,7 +158,7 @@ pub fn synchronize_rcu() {
 /// Waits, when dropped, for RCU callbacks that run code of the module: the last field of the module's state.
 ///
 /// Every module needs one that may drop the last reference of an object of [`crate::shared`]: the callback that frees it is generic
-/// code, of which the module has a copy of its own. (The build checks that what calls `call_rcu()` calls `rcu_barrier()`, too.)
+/// code, of which the module has a copy of its own. (The build checks that what queues callbacks calls `rcu_barrier()`, too.)
 ///
 /// `LEVELS` is how many callbacks can follow one another, each queued by the one before.
 pub struct CallbackBarrier<const LEVELS: usize>;

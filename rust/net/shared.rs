@@ -205,8 +205,9 @@ impl<T> Drop for RcuArc<T> {
     fn drop(&mut self) {
         // SAFETY: By the type invariant this reference owns one count.
         if unsafe { c::refcount_dec_and_test(self.refcount.get()) } {
+            // Hurry: a lazy callback (CONFIG_RCU_LAZY) keeps the sockets, namespaces and modules that the object holds for seconds.
             // SAFETY: No reference is left, so nobody else queues the callback; it frees the object after a grace period.
-            unsafe { c::call_rcu(self.rcu.get(), Some(Shared::<T>::free_rcu)) };
+            unsafe { c::call_rcu_hurry(self.rcu.get(), Some(Shared::<T>::free_rcu)) };
         }
     }
 }
