@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files that list the records of a network namespace, one for each `read()`.
+//! Files that list the records of a network namespace.
 //!
 //! The kernel's [`SeqFile`] is what a record is printed to; this adds the part that finds records. [`debugfs`](crate::debugfs)
 //! makes files of them.
@@ -19,8 +19,8 @@ use net_bindings as c;
 
 /// The records of a file.
 ///
-/// A record is looked up, printed and dropped in one `read()`. In between only a position is kept, from which the next one is
-/// looked up: records may come and go meanwhile.
+/// A `read()` gives as many as there is room for, one of which is held at a time. Between two calls only a position is kept, from
+/// which the next one is looked up: records may come and go meanwhile.
 pub trait Records: 'static {
     /// The module that the code belongs to. It stays loaded while a file is open.
     type OwnerModule: OwnerModule;
@@ -34,8 +34,8 @@ pub trait Records: 'static {
     /// Prints what comes before the records.
     fn header(m: &SeqFile);
 
-    /// The first record at or after `position`, and the position after it. Asked again at the same position, if what was printed
-    /// did not fit the buffer.
+    /// The first record at or after `position`, and the position after it. Asked again at the same position, if there was no room
+    /// for the record in what was read.
     fn find(ns: &Namespace, position: Self::Position) -> Option<(Self::Record, Self::Position)>;
 
     /// Prints a record.
@@ -50,16 +50,27 @@ pub trait Records: 'static {
 pub(crate) struct OpenFile<R: Records> {
     /// The namespace: `seq_file_net()` expects it here. Who opens and closes the file manages it.
     pub(crate) net: c::seq_net_private,
-    /// Index of the record at `position`; 0 is the header.
-    index: c::loff_t,
-    /// Where that record is looked for. Initialised if `index` is not 0.
+    /// Where the record of the file's index is looked for; of the first one, if that is the header. Initialised by `start` at the
+    /// header, which comes before anything else.
     position: MaybeUninit<R::Position>,
-    /// Where the one after it is. Initialised if `index` is not 0.
-    next: MaybeUninit<R::Position>,
     /// The record that is being printed.
     record: MaybeUninit<R::Record>,
-    /// Whether `record` is initialised.
+    /// Where the one after `record` is looked for.
+    next: MaybeUninit<R::Position>,
+    /// Whether `record` and `next` are initialised.
     found: bool,
+}
+
+impl<R: Records> OpenFile<R> {
+    /// Drops the record that is being printed; whether there was one.
+    fn drop_record(&mut self) -> bool {
+        let found = core::mem::take(&mut self.found);
+        if found {
+            // SAFETY: It was initialised, as `found` said.
+            unsafe { self.record.assume_init_drop() };
+        }
+        found
+    }
 }
 
 /// The operations of files with records `R`. Their `private` must be an [`OpenFile<R>`] with a namespace.
@@ -95,34 +106,20 @@ impl<R: Records> Operations<R> {
         unsafe { &mut *(*m).private.cast() }
     }
 
+    /// Finds the record at `position`: what `seq_file` is to be told.
+    ///
     /// # Safety
     ///
-    /// Called by `seq_file` for a file of this kind, with its lock held.
-    unsafe extern "C" fn start(m: *mut c::seq_file, index: *mut c::loff_t) -> *mut c_void {
-        // SAFETY: By the safety requirements of this function; `index` points into `m`.
-        let (this, index) = unsafe { (Self::open_file(m), *index) };
-        if index == 0 {
-            return Self::header();
-        }
-        let position = if index == 1 || this.index == 0 {
-            R::Position::default()
-        } else if index == this.index {
-            // SAFETY: Initialised since `index` is not 0.
-            unsafe { this.position.assume_init() }
-        } else {
-            // SAFETY: As above.
-            unsafe { this.next.assume_init() }
-        };
-        this.index = index;
-        this.position.write(position);
-        this.next.write(position);
-        // SAFETY: The file keeps the namespace until it is closed.
-        let ns = unsafe { Namespace::from_raw(c::seq_file_net(m)) };
-        let Some((record, next)) = R::find(ns, position) else {
+    /// `m` must be a file of this kind, whose `position` is initialised, and the caller hold its lock.
+    unsafe fn find(m: *mut c::seq_file) -> *mut c_void {
+        // SAFETY: By the safety requirements of this function; the file keeps the namespace until it is closed.
+        let (this, ns) = unsafe { (Self::open_file(m), Namespace::from_raw(c::seq_file_net(m))) };
+        // SAFETY: By the safety requirements of this function.
+        let Some((record, next)) = R::find(ns, unsafe { this.position.assume_init() }) else {
             return null_mut();
         };
-        this.next.write(next);
         this.record.write(record);
+        this.next.write(next);
         this.found = true;
         m.cast()
     }
@@ -130,14 +127,36 @@ impl<R: Records> Operations<R> {
     /// # Safety
     ///
     /// Called by `seq_file` for a file of this kind, with its lock held.
+    unsafe extern "C" fn start(m: *mut c::seq_file, index: *mut c::loff_t) -> *mut c_void {
+        // SAFETY: By the safety requirements of this function; `index` points into `m`.
+        let (this, index) = unsafe { (Self::open_file(m), *index) };
+        if index == 0 {
+            this.position.write(R::Position::default());
+            return Self::header();
+        }
+        // What `next` found last did not fit, or was not asked for. SAFETY: As above; the index is 0 at first, and only `next`
+        // makes it another one, so `position` was initialised at 0.
+        unsafe { Self::find(m) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by `seq_file` for a file of this kind, with its lock held; between `start` and `stop`.
     unsafe extern "C" fn next(
-        _m: *mut c::seq_file,
+        m: *mut c::seq_file,
         _v: *mut c_void,
         index: *mut c::loff_t,
     ) -> *mut c_void {
-        // The next record is for the next `read()`. SAFETY: `index` points into the file.
+        // SAFETY: By the safety requirements of this function.
+        let this = unsafe { Self::open_file(m) };
+        // There is none after the header, with which `position` is that of the first one.
+        if this.drop_record() {
+            this.position = this.next;
+        }
+        // SAFETY: `index` points into the file.
         unsafe { *index = (*index).wrapping_add(1) };
-        null_mut()
+        // SAFETY: As above; `start` initialised `position`.
+        unsafe { Self::find(m) }
     }
 
     /// # Safety
@@ -145,16 +164,12 @@ impl<R: Records> Operations<R> {
     /// Called by `seq_file` for a file of this kind, with its lock held, after `start`.
     unsafe extern "C" fn stop(m: *mut c::seq_file, _v: *mut c_void) {
         // SAFETY: By the safety requirements of this function.
-        let this = unsafe { Self::open_file(m) };
-        if core::mem::take(&mut this.found) {
-            // SAFETY: It was initialised, as `found` said.
-            unsafe { this.record.assume_init_drop() };
-        }
+        unsafe { Self::open_file(m) }.drop_record();
     }
 
     /// # Safety
     ///
-    /// Called by `seq_file` for a file of this kind, with its lock held; `v` is what `start` returned.
+    /// Called by `seq_file` for a file of this kind, with its lock held; `v` is what `start` or `next` returned.
     unsafe extern "C" fn show(m: *mut c::seq_file, v: *mut c_void) -> c_int {
         // SAFETY: By the safety requirements of this function.
         let this = unsafe { Self::open_file(m) };

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """/proc/net/pppol2tp, byte for byte; and the interface line of debugfs."""
+import errno
 import os
 import threading
 import time
 
-from lib import impl, ktap
+from lib import impl, ktap, reading
 from lib import l2tp as L
 from lib.netns import NetNS, wait_for
 from lib.pppox import (DEBUG, LNSMODE, RECVSEQ, REORDERTO, SENDSEQ, V2, Channel, Ground, Pppox, Unit)
@@ -147,29 +148,46 @@ def _():
     settled(HEADER + tunnel(end, 3) + session(end, 1, 2, address="7F000006"))
 
 
-@ktap.case("each read() gives one record; small reads and seeks")
+def long(sessions):
+    """A tunnel with so many sessions, and a short one before and after it."""
+    ends = [new_end() for _ in range(3)]
+    for end in ends:
+        end.management()
+        for number in range(1, sessions + 1 if end is ends[1] else 3):
+            ground.nl.session_create(end.tid, number, number, pw=L.PW_PPP)
+    settled(HEADER + "".join(tunnel(end, 2 + count) + "".join(session(end, n, n, state=0) for n in range(1, count + 1))
+                             for end, count in zip(ends, (2, sessions, 2))))
+
+
+for check in (reading.sizes, reading.offsets, reading.lines):
+    @ktap.case(f"reading {check.__name__}", check)
+    def _(check):
+        long(40)
+        with ground.ns.enter():
+            check("/proc/thread-self/net/pppol2tp", HEADER)
+
+
+@ktap.case("more than 64 kB")
 def _():
-    end = new_end()
-    end.management()
-    end.session(1, 2)
-    end.session(3, 4)
-    settled(want := HEADER + tunnel(end, 4) + session(end, 1, 2) + session(end, 3, 4))
+    long(600)
+    want = text()
+    ktap.ok(len(want) > 65536, f"only {len(want)} bytes")
     with ground.ns.enter():
-        fd = os.open("/proc/thread-self/net/pppol2tp", os.O_RDONLY)
-    ktap.cleanup(os.close, fd)
-    records = []
-    while data := os.read(fd, 65536):
-        records.append(data.decode())
-    ktap.eq(records, [HEADER, tunnel(end, 4), session(end, 1, 2), session(end, 3, 4)], "records")
-    with ground.ns.enter():
-        small = os.open("/proc/thread-self/net/pppol2tp", os.O_RDONLY)
-    ktap.cleanup(os.close, small)
-    ktap.eq(b"".join(iter(lambda: os.read(small, 1), b"")).decode(), want, "byte by byte")
-    if not impl.differs("a file that was read to its end can be read again", c=False, rust=True):
-        return
-    for offset in (0, 1, 100, len(HEADER)):
-        os.lseek(fd, offset, os.SEEK_SET)
-        ktap.eq(b"".join(iter(lambda: os.read(fd, 50), b"")).decode(), want[offset:], f"at {offset}")
+        with reading.opened("/proc/thread-self/net/pppol2tp") as fd:
+            reading.same(reading.rest(fd, 7), want.encode(), "read by 7")
+        reading.offsets("/proc/thread-self/net/pppol2tp", HEADER, 50)
+
+
+@ktap.case("nobody can open it to write, root included")
+def _():
+    for flags in (os.O_WRONLY, os.O_RDWR):
+        with ground.ns.enter():
+            try:
+                os.close(os.open("/proc/thread-self/net/pppol2tp", flags))
+                got = "ok"
+            except OSError as error:
+                got = errno.errorcode[error.errno]
+        ktap.eq(got, impl.differs("opening /proc/net/pppol2tp to write", c="ok", rust="EACCES"))
 
 
 @ktap.case("every namespace has its own file, which pins it while it is open")
@@ -247,16 +265,6 @@ def _():
     for thread in threads:
         thread.join()
     ktap.eq(broken[:1], [], "texts")
-
-
-@ktap.case("many sessions")
-def _():
-    end = new_end()
-    end.management()
-    for number in range(1, 301):
-        ground.nl.session_create(end.tid, number, number, pw=L.PW_PPP)
-    settled(HEADER + tunnel(end, 302)
-            + "".join(session(end, n, n, state=0) for n in range(1, 301)))
 
 
 @ktap.case("debugfs shows the interface of a session with socket")
