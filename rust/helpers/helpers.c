@@ -20,6 +20,7 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #pragma GCC diagnostic ignored "-Wmissing-declarations"
 
+#include "barrier.c"
 #include "datagram.c"
 #include "genetlink.c"
 #include "gro.c"

@@ -76,11 +76,6 @@ __net_helper void net_helper_IP6_ECN_flow_xmit(struct sock *sk, struct flowi6 *f
 	IP6_ECN_flow_xmit(sk, fl6->flowlabel);
 }
 
-__net_helper u32 net_helper_rt6_get_cookie(struct dst_entry *dst)
-{
-	return rt6_get_cookie(dst_rt6_info(dst));
-}
-
 __net_helper u32 net_helper_kernel_sock_ip_overhead(struct sock *sk)
 {
 	return kernel_sock_ip_overhead(sk);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/ipv6.h>
+#include <linux/netfilter.h>
 #include <net/dst.h>
 #include <net/ip6_route.h>
 #include <net/ipv6.h>
@@ -71,9 +72,52 @@ __net_helper struct rt6_info *net_helper_dst_rt6_info(struct dst_entry *dst)
 	return dst_rt6_info(dst);
 }
 
-/* IPv6 takes whom a packet is accounted to for one of its own sockets, and looks there for options. */
-__net_helper void net_helper_skb_orphan_unless_inet(struct sk_buff *skb)
+/*
+ * What ip6_dst_store() notes in the socket about a route that may not be right for all that is sent to the peer. Those who read it
+ * without the socket's lock look the route up again if it is not about the route that they find.
+ */
+__net_helper void net_helper_ip6_dst_note(struct ipv6_pinfo *np, struct dst_entry *dst)
 {
-	if (skb->sk && !sk_is_inet(skb->sk))
+	WRITE_ONCE(np->dst_cookie, rt6_get_cookie(dst_rt6_info(dst)));
+	/* Pointers before Linux 7.3. */
+	WRITE_ONCE(np->daddr_cache, 0);
+#ifdef CONFIG_IPV6_SUBTREES
+	WRITE_ONCE(np->saddr_cache, 0);
+#endif
+}
+
+#ifdef CONFIG_NETFILTER
+/* Whether the hooks may put packets into a queue: those that look at rules, of nftables or iptables, have data of their own. */
+static __always_inline bool nf_hooks_have_rules(const struct nf_hook_entries *hooks)
+{
+	for (unsigned int i = 0; hooks && i < hooks->num_hook_entries; i++)
+		if (hooks->hooks[i].priv)
+			return true;
+	return false;
+}
+#endif
+
+/* Whether IPv6 itself sends local packets by this route, and at once: not so with IPsec, encapsulation, VRF, and rules of netfilter. */
+static __always_inline bool ip6_outputs_at_once(const struct net *net, const struct dst_entry *dst)
+{
+#ifdef CONFIG_NETFILTER
+	const struct netns_nf *nf = &net->nf;
+
+	if (nf_hooks_have_rules(rcu_dereference_check(nf->hooks_ipv6[NF_INET_LOCAL_OUT], rcu_read_lock_bh_held())) ||
+	    nf_hooks_have_rules(rcu_dereference_check(nf->hooks_ipv6[NF_INET_POST_ROUTING], rcu_read_lock_bh_held())))
+		return false;
+#endif
+	return dst->output == ip6_output &&
+	       !netif_is_l3_slave(rcu_dereference_check(dst->dev_rcu, rcu_read_lock_bh_held()));
+}
+
+/*
+ * IPv6 takes whom a packet is accounted to for one of its own sockets, and looks there for options, unless a device is transmitting,
+ * as one mostly is here. So the packets of others, such as packet sockets, stay theirs only if that is so until IPv6 is done with them.
+ */
+__net_helper void net_helper_skb_orphan_for_ip6(const struct net *net, struct sk_buff *skb)
+{
+	if (skb->sk && !sk_is_inet(skb->sk) &&
+	    !(dev_recursion_level() && ip6_outputs_at_once(net, skb_dst(skb))))
 		skb_orphan(skb);
 }

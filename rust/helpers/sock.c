@@ -97,6 +97,21 @@ __net_helper bool net_helper_sk_has_policy(const struct sock *sk)
 #endif
 }
 
+/* Only to be compared. */
+__net_helper const void *net_helper_sk_policy_out(const struct sock *sk)
+{
+#ifdef CONFIG_XFRM
+	return rcu_access_pointer(sk->sk_policy[XFRM_POLICY_OUT]);
+#else
+	return NULL;
+#endif
+}
+
+__net_helper bool net_helper_sock_owned_by_user_nocheck(const struct sock *sk)
+{
+	return sock_owned_by_user_nocheck(sk);
+}
+
 __net_helper void net_helper_sock_orphan(struct sock *sk)
 {
 	sock_orphan(sk);

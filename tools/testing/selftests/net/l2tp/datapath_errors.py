@@ -5,7 +5,9 @@ fragmentation, sockets that are not connected, user space at work on the tunnel'
 what the outer IP header takes from the socket.
 """
 
+import errno
 import os
+import select
 import signal
 import socket
 import struct
@@ -18,6 +20,7 @@ from lib.l2tpwire import inner
 
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 IPV6_TCLASS, IPV6_UNICAST_HOPS = 67, 16
+SO_TIMESTAMPING, TX_SOFTWARE, SOFTWARE = 37, 1 << 1, 1 << 4
 
 
 def received(bed, ses, payload, counters, delivered, what):
@@ -179,6 +182,27 @@ def _(bed):
             rust={"tx_errors": 1, "d.tx_dropped": 1})
         with bed.change(ses, want, f"{size} bytes"):
             bed.transmit(ses, frame)
+
+
+@case("the largest packet with extension headers, and one byte more, IPv6")
+def _(bed):
+    tun = bed.tunnel(10, family=6)
+    options = bytes([0, 0, 1, 4, 0, 0, 0, 0])       # one PadN
+    tun.sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, options)
+    ses = bed.session(tun, 1001, mtu=65535)
+    size = 65535 - len(options) - 8 - ses.header
+    bed.far_wire.drain()
+    success = {"tx_packets": 1, "tx_bytes": size + ses.header, "d.tx_packets": 1, "d.tx_bytes": size}
+    with bed.change(ses, success, "largest"):
+        bed.transmit(ses, inner(new_tag(), size))
+    parts = bed.sent(46, proto=socket.IPPROTO_DSTOPTS)      # the options and a fragment header in each
+    ktap.eq(len(options) + sum(len(part.payload) - len(options) - 8 for part in parts), 65535, "length of the packet")
+    size += 1
+    want = impl.differs("C sends fragments that no receiver can put together, and counts a success",
+                        c={**success, "tx_bytes": size + ses.header, "d.tx_bytes": size},
+                        rust={"tx_errors": 1, "d.tx_dropped": 1})
+    with bed.change(ses, want, "one byte more"):
+        bed.transmit(ses, inner(new_tag(), size))
 
 
 @case("jumbo frames on a path of 9000")
@@ -378,6 +402,24 @@ def _(bed):
     ktap.eq(dgram.ip.ttl, 33, "TTL")
 
 
+@case("who sends through the device learns when a frame has left", 4)
+def timestamp(bed, family):
+    ses = bed.session(bed.tunnel(10, family=family), 1001)
+    bed.ns.run(f"tc qdisc replace dev {ses.ifname} root noqueue")
+    with bed.ns.enter(), wire.PacketSocket(ses.ifname, send_only=True) as device:
+        device.sock.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING, TX_SOFTWARE | SOFTWARE)
+        frame = inner(new_tag())
+        device.send(frame)
+        poll = select.poll()
+        poll.register(device.sock, 0)               # errors are always reported
+        ktap.ok(poll.poll(2000), "a timestamp")
+        kinds = [kind for _, kind, _ in device.sock.recvmsg(2048, 512, socket.MSG_ERRQUEUE)[1]]
+        ktap.ok(SO_TIMESTAMPING in kinds, "a timestamp")
+
+
+case("who sends through the device learns when a frame has left, IPv6", 6)(timestamp)
+
+
 # ------------------------------------------------------------------ user space at work
 
 def hammer(sock):
@@ -432,6 +474,25 @@ def _(bed):
     data = [wire.parse_v3(p, 0, True) for p in payloads if not p[0] & 0x80]
     ktap.eq(control, [b"\x80\x03control %d" % n for n in range(50)], "control datagrams")
     ktap.eq([(d.ns, d.payload) for d in data], [(n, inner(n)) for n in range(50)], "data messages")
+
+
+@case("a route that frames take is not for all that user space sends, IPv6")
+def _(bed):
+    """Frames are routed without their traffic class, messages with it."""
+    tun = bed.tunnel(10, family=6)
+    ses = bed.session(tun, 1001)
+    tun.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_TCLASS, 0x40)
+    tun.sock.send(b"\x80 the route is that to the peer")
+    bed.ns.ip("-6 rule add dsfield 0x40 prohibit")
+    ktap.cleanup(bed.ns.ip, "-6 rule del dsfield 0x40 prohibit")
+    bed.ns.ip("-6 route add fd00::/64 dev va metric 1")
+    ktap.cleanup(bed.ns.ip, "-6 route del fd00::/64 dev va metric 1")
+    transmitted(bed, ses, inner(new_tag()), "a frame, which looks for the route again")
+    try:
+        tun.sock.send(b"\x80 not by this route")
+        ktap.fail("a message of that traffic class was sent")
+    except OSError as error:
+        ktap.eq(error.errno, errno.EACCES, "error")
 
 
 if __name__ == "__main__":

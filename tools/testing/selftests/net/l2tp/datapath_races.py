@@ -186,6 +186,88 @@ def _(bed):
     still_works(bed, ses)
 
 
+def gateways(family):
+    """Each peer is behind a gateway of its own: no packet to one of them takes the route to the other."""
+    bed = ground()
+    two_cpus()
+    peers, bits = (("10.1.0.2", "10.1.0.3"), 32) if family == 4 else (("fd01::2", "fd01::3"), 128)
+    macs = (bed.far_mac, b"\2\0\0\0\0\x33")
+    gates = [datapath.ADDR[family][1][:-1] + last for last in "23"]
+
+    def neighbour(gate, mac):
+        return f"neigh replace {gate} lladdr {':'.join(f'{x:02x}' for x in mac)} dev va nud permanent"
+    bed.ns.batch([neighbour(gates[1], macs[1])] + [f"route add {peer}/{bits} via {gate}" for peer, gate in zip(peers, gates)])
+    ktap.cleanup(bed.ns.batch, [neighbour(gates[1], macs[0])] + [f"route del {peer}/{bits}" for peer in peers])
+    tun = bed.tunnel(10, family=family)
+    ses = bed.session(tun, 1001)
+    tun.sock.connect((peers[0], tun.dport))
+
+    def disturb(end):
+        number = 0
+        while time.monotonic() < end:
+            number += 1
+            tun.sock.connect((peers[number % 2], tun.dport))
+
+    with bed.ns.enter():
+        out = wire.PacketSocket(ses.ifname, send_only=True)
+    ktap.cleanup(out.close)
+    bed.far_wire.drain()
+    seen = collections.Counter()
+    with Workers() as workers:
+        workers.start(for_a_while, sender, out, inner(0x01020304, SIZE), cpu=1)
+        workers.start(for_a_while, disturb, cpu=0)
+        workers.go()
+        end = time.monotonic() + SECONDS + 1
+        while time.monotonic() < end:
+            got = bed.far_wire.recv_one(0.05)
+            if got and getattr(wire.parse_ip(got[0]), "proto", 0) == wire.PROTO_UDP:
+                seen[wire.parse_ip(got[0]).dst, got[0][:6]] += 1
+    ktap.diag(f"on the wire {dict(seen)}")
+    ktap.ok(seen and set(seen) <= set(zip(peers, macs)), f"peers and gateways: {dict(seen)}")
+
+
+ktap.add("connected elsewhere, behind another gateway, IPv4", gateways, 4)
+ktap.add("connected elsewhere, behind another gateway, IPv6", gateways, 6)
+
+
+def marks(family):
+    """The mark changes while routes are looked up: none that was found with an old one stays."""
+    bed = ground()
+    two_cpus()
+    bed.ns.ip(f"-{family} rule add fwmark 7 prohibit")
+    ktap.cleanup(bed.ns.ip, f"-{family} rule del fwmark 7 prohibit")
+    tun = bed.tunnel(10, family=family)
+    ses = bed.session(tun, 1001)
+    with bed.ns.enter():
+        out = wire.PacketSocket(ses.ifname, send_only=True)
+    ktap.cleanup(out.close)
+
+    def refused():
+        return bed.stats(ses)["tx_errors"]
+
+    rounds, end = 0, time.monotonic() + SECONDS
+    with Workers() as workers:
+        workers.start(for_a_while, sender, out, inner(0x01020304, SIZE), cpu=1)
+        workers.go()
+        while time.monotonic() < end:
+            for mark in (8, 9, 7):
+                tun.sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
+            before, stop = refused(), time.monotonic() + 0.2
+            while refused() == before and time.monotonic() < min(stop, end):
+                pass
+            if time.monotonic() >= stop:
+                ktap.fail(f"frames are sent by the route of another mark, after {rounds} rounds")
+                break
+            rounds += 1
+    ktap.diag(f"{rounds} rounds")
+    tun.sock.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 8)
+    still_works(bed, ses)
+
+
+ktap.add("the mark changes, IPv4", marks, 4)
+ktap.add("the mark changes, IPv6", marks, 6)
+
+
 def options(family):
     bed = ground()
     tun = bed.tunnel(10, family=family)
