@@ -89,6 +89,12 @@ def _(bed):
             "device counters")
 
 
+def backlog(size):
+    """How many packets may wait for a CPU."""
+    with open("/proc/sys/net/core/netdev_max_backlog", "w", encoding="ascii") as file:
+        file.write(size)
+
+
 @case("two CPUs receive one sequenced stream")
 def _(bed):
     two_cpus()
@@ -96,6 +102,9 @@ def _(bed):
     # All frames of the device go on through one CPU's backlog: its order is that of the session.
     bed.ns.run(["sh", "-c", f"echo 1 > /sys/class/net/{ses.ifname}/queues/rx-0/rps_cpus"])
     count = 3000
+    # If one CPU comes to a standstill, all that the other one has received meanwhile goes on at once.
+    backlog("10000")
+    ktap.cleanup(backlog, "1000")
     bed.inject(ses.tun, ses.frame(inner(0), seq(0)))
     bed.fence()
     bed.nl.session_modify(10, 1001, u64(l2tp.RECV_TIMEOUT, 60000))

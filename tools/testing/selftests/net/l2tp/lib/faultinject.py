@@ -37,7 +37,7 @@ class Fault:
     """In its with-statement the n-th allocation of this thread fails, once."""
 
     def __init__(self, number):
-        self.number, self.error, self.happened = number, None, False
+        self.number, self.error, self.happened, self.left = number, None, False, number
 
     def __enter__(self):
         self.fd = os.open(SWITCH, os.O_RDWR | os.O_CLOEXEC)
@@ -45,10 +45,10 @@ class Fault:
         return self
 
     def __exit__(self, kind, error, trace):
-        left = os.pread(self.fd, 16, 0)
+        self.left = int(os.pread(self.fd, 16, 0))       # how many more there would have to be
         os.pwrite(self.fd, b"0", 0)
         os.close(self.fd)
-        self.happened = int(left) == 0
+        self.happened = self.left == 0
         if isinstance(error, OSError):
             self.error = error
             return True
