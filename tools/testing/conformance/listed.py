@@ -9,7 +9,7 @@ import re
 import socket
 import struct
 
-from program import GENL, RTM_NEWLINK, IFLA_IFNAME, RTNL, L, genl, zero
+from program import GENL, RTM_NEWLINK, IFLA_IFNAME, RTNL, L, abi, genl, zero
 
 Finding = collections.namedtuple("Finding", "rule stops")
 
@@ -93,6 +93,14 @@ def sent_elsewhere(op, ours, theirs):
     return ours[0] == theirs[0] and theirs[1] <= ours[1]
 
 
+def sent_otherwise(ours, theirs):
+    """Do the rows only differ in what the frames on the wire have in them, of which C may have sent fewer?"""
+    def parts(lines):
+        return [line for line in lines if not line.startswith(" wire ")], collections.Counter(len(line) for line in lines if line.startswith(" wire "))
+    ours, theirs = parts(ours), parts(theirs)
+    return ours[0] == theirs[0] and theirs[1] <= ours[1]
+
+
 def answered(row, errno):
     return any(line.startswith(f" answer {errno}") for line in row)
 
@@ -127,6 +135,9 @@ def listed(op, ours, theirs, history):
         return Finding("odd version or id", True)
     if history.begun & history.tunnels.keys() and sent_elsewhere(op, ours, theirs):
         return Finding("begun datagram", True)
+    # The first byte of what is written is the flags of struct virtio_net_hdr.
+    if history.bridged and re.match(r"write \d+ 01", op) and sent_otherwise(ours, theirs):
+        return Finding("checksum of a bridged frame", True)
     if history.renamed and cmd in (L.SESSION_GET, L.SESSION_DELETE, L.SESSION_MODIFY) and L.IFNAME in attributes and ours[0] == theirs[0]:
         return Finding("sessions of one interface name", cmd != L.SESSION_GET)
     return None
@@ -146,6 +157,7 @@ class History:
         self.odd = set()            # ids of tunnels of a version that does not exist, or with an id too large for theirs
         self.begun = set()          # descriptors of sockets on which a datagram or a connection to somebody was begun
         self.renamed = False        # an interface was
+        self.bridged = False        # a PPP channel was, to another
 
     def forget(self, gone):
         """The sessions of which gone(tunnel id, descriptor) is true have ended."""
@@ -161,6 +173,8 @@ class History:
                 # Of an interface that is told by its index, a name is a new name.
                 link = bytes.fromhex(words[4])
                 self.renamed |= link[4:8] != bytes(4) and IFLA_IFNAME in genl.values(link[16:])
+        elif words[0] == "ioctl" and int(words[2], 0) == abi.PPPIOCBRIDGECHAN:
+            self.bridged |= row[0].split(" ")[0] == "0"
         elif words[0] == "connect" and row[0] == "0":
             self.connected(words[1], bytes.fromhex(words[2].replace("-", "")))
         elif words[0] == "connect":
