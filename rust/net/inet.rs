@@ -7,15 +7,23 @@
 //! its user is busy with it, connects it anew or disconnects it. While the user is, the cached route need not be that to the addresses:
 //! each packet looks up its own then.
 
+mod route;
+
+pub(crate) use route::{ipv4_peer, ipv6_peer};
+
 use crate::{
     rcu::{self, Softirq},
     skb::{Reason, SkBuff},
-    sock::{Family, Socket, AF_INET, AF_INET6},
+    sock::{Socket, AF_INET, AF_INET6},
     udp,
 };
-use core::{ffi::c_void, marker::PhantomData, mem::MaybeUninit, ptr::null_mut};
+use core::{marker::PhantomData, mem::MaybeUninit, ptr::null_mut};
 use kernel::prelude::*;
 use net_bindings as c;
+use route::{
+    cached_route, checked_route, first_hop, flow_ports, is_busy, is_settled, ports, unmapped_peer,
+    Inputs, Ports,
+};
 
 /// The largest IP packet, and the largest UDP length, in bytes.
 const MAX_LEN: usize = 0xffff;
@@ -23,9 +31,6 @@ const MAX_LEN: usize = 0xffff;
 const IPV4_HEADER: usize = size_of::<c::iphdr>();
 /// Length of the longest that there can be.
 const LONGEST_IPV4_HEADER: usize = 60;
-
-/// Own port and the peer's, in network order.
-type Ports = (c::__be16, c::__be16);
 
 /// Addresses of a packet to be sent, in network order.
 #[derive(Clone, Copy)]
@@ -58,81 +63,6 @@ impl Hosts {
     }
 }
 
-/// What a socket's route is looked up by.
-///
-/// Whoever changes one of these in a socket resets or replaces its cached route afterwards, except for the IPv4 options.
-#[derive(PartialEq)]
-struct Inputs {
-    state: u8,
-    addresses: Addresses,
-    ports: Ports,
-    device: c_int,
-    mark: u32,
-    policy: *const c_void,
-}
-
-#[derive(PartialEq)]
-enum Addresses {
-    V4(V4),
-    V6(V6),
-}
-
-/// Own address and peer, and what else IPv4 routes are looked up by.
-#[derive(PartialEq)]
-struct V4 {
-    local: c::__be32,
-    peer: c::__be32,
-    tos: u8,
-    options: *mut c::ip_options_rcu,
-}
-
-/// The same for IPv6.
-#[derive(PartialEq)]
-struct V6 {
-    local: [u32; 4],
-    peer: [u32; 4],
-    traffic_class: u8,
-    flow_label: c::__be32,
-    options: *mut c::ipv6_txoptions,
-}
-
-impl Inputs {
-    /// Reads them as they are now.
-    fn of(socket: &Socket, _softirq: Softirq<'_>) -> Self {
-        let (sk, inet) = (socket.as_ptr(), socket.inet());
-        // SAFETY: An `inet_sock`, alive; an IPv6 socket has an `ipv6_pinfo`. Each field is read once. All views of an IPv6 address
-        // are plain bytes.
-        unsafe {
-            let addresses = match unmapped_peer(socket) {
-                Some(peer) => {
-                    let np = (*inet).pinet6;
-                    Addresses::V6(V6 {
-                        local: (&raw const (*np).saddr).read_volatile().in6_u.u6_addr32,
-                        peer: peer.in6_u.u6_addr32,
-                        traffic_class: (&raw const (*np).tclass).read_volatile(),
-                        flow_label: (&raw const (*np).flow_label).read_volatile(),
-                        options: c::np_opt_rcu(np),
-                    })
-                }
-                None => Addresses::V4(V4 {
-                    local: (&raw const (*inet).inet_saddr).read_volatile(),
-                    peer: ipv4_peer(sk),
-                    tos: (&raw const (*inet).tos).read_volatile(),
-                    options: (&raw const (*inet).inet_opt).read_volatile(),
-                }),
-            };
-            Self {
-                state: (&raw const (*sk).__sk_common.skc_state).read_volatile(),
-                addresses,
-                ports: ports(sk),
-                device: (&raw const (*sk).__sk_common.skc_bound_dev_if).read_volatile(),
-                mark: (&raw const (*sk).sk_mark).read_volatile(),
-                policy: c::sk_policy_out(sk),
-            }
-        }
-    }
-}
-
 /// The way that packets of a socket take, see the [module documentation](self).
 ///
 /// # Invariants
@@ -156,7 +86,7 @@ impl<'a> Path<'a> {
     #[inline]
     pub fn of(socket: &'a Socket, softirq: Softirq<'a>) -> Result<Self, Reason> {
         let (sk, inet) = (socket.as_ptr(), socket.inet());
-        let cached = cached_route(sk, softirq);
+        let cached = cached_route(socket, softirq);
         // SAFETY: A barrier.
         unsafe { c::smp_rmb() };
         if let Some(peer) = unmapped_peer(socket) {
@@ -171,10 +101,16 @@ impl<'a> Path<'a> {
                 ports(sk),
             )
         };
-        let next = first_hop(options, softirq).unwrap_or(peer);
-        let dst = checked_route(cached, AF_INET, 0, softirq);
+        // SAFETY: The options were read of the socket just above, and the route further above.
+        let (first_hop, dst) = unsafe {
+            (
+                first_hop(options, softirq),
+                checked_route(cached, AF_INET, 0, softirq),
+            )
+        };
+        let next = first_hop.unwrap_or(peer);
         // A socket without addresses of its own gets them from the route: look it up for each packet.
-        if dst.is_null() || local == 0 || next == 0 || !is_settled(sk, cached, softirq) {
+        if dst.is_null() || local == 0 || next == 0 || !is_settled(socket, cached, softirq) {
             return Self::look_up(socket, softirq);
         }
         // INVARIANT: The route was read under RCU.
@@ -210,11 +146,12 @@ impl<'a> Path<'a> {
                 ports(sk),
             )
         };
-        let dst = checked_route(cached, AF_INET6, cookie, softirq);
+        // SAFETY: Our caller has read the route with this `softirq`.
+        let dst = unsafe { checked_route(cached, AF_INET6, cookie, softirq) };
         // SAFETY: All views of an address are plain bytes.
         let [l0, l1, l2, l3] = unsafe { local.in6_u.u6_addr32 };
         // As for IPv4.
-        if dst.is_null() || (l0 | l1 | l2 | l3) == 0 || !is_settled(sk, cached, softirq) {
+        if dst.is_null() || (l0 | l1 | l2 | l3) == 0 || !is_settled(socket, cached, softirq) {
             return Self::look_up(socket, softirq);
         }
         // INVARIANT: The route was read under RCU.
@@ -233,19 +170,13 @@ impl<'a> Path<'a> {
     fn look_up(socket: &'a Socket, softirq: Softirq<'a>) -> Result<Self, Reason> {
         let sk = socket.as_ptr();
         let inputs = Inputs::of(socket, softirq);
-        // SAFETY: The socket is alive; what its user does after this is found below.
-        let busy = unsafe {
-            c::smp_rmb();
-            c::sock_owned_by_user_nocheck(sk)
-        };
-        let (hosts, dst) = match &inputs.addresses {
-            Addresses::V4(v4) => route_v4(socket, &inputs, v4, softirq)?,
-            Addresses::V6(v6) => route_v6(socket, &inputs, v6)?,
-        };
+        // What its user does after this is found below.
+        let busy = is_busy(socket);
+        let (hosts, dst) = inputs.look_up(socket, softirq)?;
         if !busy {
             // SAFETY: The lookup returned a counted route. The socket gets a count of its own, and we keep ours.
             unsafe {
-                if let Addresses::V6(_) = inputs.addresses {
+                if inputs.is_v6() {
                     c::ip6_dst_note((*socket.inet()).pinet6, dst);
                 }
                 c::dst_hold(dst);
@@ -502,15 +433,15 @@ pub fn splits_tunnelled(socket: &Socket, len: usize, trusted: bool, softirq: Sof
     // for.
     let (family, cookie, no_checksum, header, options) = unsafe {
         let inet = socket.inet();
-        match socket.family() {
-            AF_INET6 if !c::ipv6_addr_v4mapped(&(*sk).__sk_common.skc_v6_daddr) => (
+        match unmapped_peer(socket) {
+            Some(_) => (
                 AF_INET6,
                 (&raw const (*(*inet).pinet6).dst_cookie).read_volatile(),
                 c::udp_get_no_check6_tx(sk),
                 40,
                 !c::np_opt_rcu((*inet).pinet6).is_null(),
             ),
-            _ => (
+            None => (
                 AF_INET,
                 0,
                 c::sk_no_check_tx(sk),
@@ -522,7 +453,8 @@ pub fn splits_tunnelled(socket: &Socket, len: usize, trusted: bool, softirq: Sof
     if !no_checksum || options {
         return false;
     }
-    let dst = checked_route(cached_route(sk, softirq), family, cookie, softirq);
+    // SAFETY: Read just now.
+    let dst = unsafe { checked_route(cached_route(socket, softirq), family, cookie, softirq) };
     if dst.is_null() {
         return false;
     }
@@ -545,205 +477,4 @@ impl Drop for Path<'_> {
             unsafe { c::dst_release(self.dst) }
         }
     }
-}
-
-/// Looks up an IPv4 route, which comes with a count.
-fn route_v4(
-    socket: &Socket,
-    inputs: &Inputs,
-    v4: &V4,
-    softirq: Softirq<'_>,
-) -> Result<(Hosts, *mut c::dst_entry), Reason> {
-    let sk = socket.as_ptr();
-    let first_hop = first_hop(v4.options, softirq);
-    let mut flow: c::flowi4 = pin_init::zeroed();
-    // SAFETY: The socket is a live `inet_sock`; the flow is ours. It has what we have read, which its user may be changing.
-    let rt = unsafe {
-        c::inet_sk_init_flowi4(socket.inet(), &mut flow);
-        flow.saddr = v4.local;
-        flow.daddr = first_hop.unwrap_or(v4.peer);
-        flow.uli.ports = flow_ports(inputs.ports);
-        flow.__fl_common.flowic_oif = inputs.device;
-        flow.__fl_common.flowic_mark = inputs.mark;
-        c::flowi4_set_tos(&mut flow, v4.tos);
-        c::ip_route_output_flow(c::sock_net(sk), &mut flow, sk)
-    };
-    let rt = kernel::error::from_err_ptr(rt).map_err(|_| {
-        // SAFETY: The socket, and so its namespace, is alive.
-        unsafe { c::IP_INC_STATS(c::sock_net(sk), c::IPSTATS_MIB_OUTNOROUTES as c_int) };
-        Reason::NoRoute
-    })?;
-    let hosts = Hosts::V4 {
-        local: flow.saddr,
-        next: flow.daddr,
-        peer: if first_hop.is_some() {
-            v4.peer
-        } else {
-            flow.daddr
-        },
-        options: !v4.options.is_null(),
-    };
-    // The first member of an IPv4 route is the `dst_entry`.
-    Ok((hosts, rt.cast()))
-}
-
-/// Looks up an IPv6 route, which comes with a count.
-fn route_v6(
-    socket: &Socket,
-    inputs: &Inputs,
-    v6: &V6,
-) -> Result<(Hosts, *mut c::dst_entry), Reason> {
-    let sk = socket.as_ptr();
-    let mut flow: c::flowi6 = pin_init::zeroed();
-    let mut final_dst: c::in6_addr = pin_init::zeroed();
-    let mut peer: c::in6_addr = pin_init::zeroed();
-    peer.in6_u.u6_addr32 = v6.peer;
-    // SAFETY: The socket is a live IPv6 socket; the flow and `final_dst` are ours. Options are freed after a grace period, and bottom
-    // halves are disabled, which is a read-side critical section.
-    let dst = unsafe {
-        flow.__fl_common.flowic_proto = (*sk).sk_protocol as u8;
-        flow.daddr = peer;
-        flow.saddr.in6_u.u6_addr32 = v6.local;
-        flow.flowlabel = v6.flow_label;
-        c::IP6_ECN_flow_xmit(sk, &mut flow);
-        flow.__fl_common.flowic_oif = inputs.device;
-        flow.__fl_common.flowic_mark = inputs.mark;
-        flow.uli.ports = flow_ports(inputs.ports);
-        flow.__fl_common.flowic_uid = c::sk_uid(sk);
-        c::security_sk_classify_flow6(sk, &mut flow);
-        let final_p = if v6.options.is_null() {
-            null_mut()
-        } else {
-            c::__fl6_update_dst(&mut flow, v6.options, &mut final_dst)
-        };
-        c::ip6_dst_lookup_flow(c::sock_net(sk), sk, &mut flow, final_p)
-    };
-    let dst = kernel::error::from_err_ptr(dst).map_err(|error| {
-        // The socket's user learns of it from `SO_ERROR`, which exchanges it without a lock.
-        // SAFETY: The socket is alive.
-        unsafe { (&raw mut (*sk).sk_err_soft).write_volatile(-error.to_errno()) };
-        Reason::NoRoute
-    })?;
-    let hosts = Hosts::V6 {
-        local: flow.saddr,
-        peer,
-    };
-    Ok((hosts, dst))
-}
-
-/// Where a packet with these options of an IPv4 socket, or none, goes to first, if they say so.
-#[inline]
-fn first_hop(options: *const c::ip_options_rcu, _softirq: Softirq<'_>) -> Option<c::__be32> {
-    // SAFETY: IP options are freed after a grace period, and `_softirq` is a read-side critical section.
-    let options = unsafe { options.as_ref() }?;
-    (options.opt.srr != 0).then_some(options.opt.faddr)
-}
-
-/// Whom an IPv4 socket is connected to.
-///
-/// # Safety
-///
-/// The socket is alive.
-#[inline]
-pub(crate) unsafe fn ipv4_peer(sk: *const c::sock) -> c::__be32 {
-    // SAFETY: By the safety requirements; the field is read once.
-    unsafe {
-        (&raw const (*sk)
-            .__sk_common
-            .__bindgen_anon_1
-            .__bindgen_anon_1
-            .skc_daddr)
-            .read_volatile()
-    }
-}
-
-/// The ports that the socket is bound and connected to.
-///
-/// # Safety
-///
-/// The socket is a live `inet_sock`.
-#[inline]
-unsafe fn ports(sk: *const c::sock) -> Ports {
-    // SAFETY: By the safety requirements; each field is read once.
-    unsafe {
-        (
-            (&raw const (*sk.cast::<c::inet_sock>()).inet_sport).read_volatile(),
-            (&raw const (*sk)
-                .__sk_common
-                .__bindgen_anon_3
-                .__bindgen_anon_1
-                .skc_dport)
-                .read_volatile(),
-        )
-    }
-}
-
-#[inline]
-fn flow_ports((sport, dport): Ports) -> c::flowi_uli__bindgen_ty_1 {
-    c::flowi_uli__bindgen_ty_1 { dport, sport }
-}
-
-/// Whom an IPv6 socket is connected to.
-///
-/// # Safety
-///
-/// The socket is alive, and one of IPv6.
-#[inline]
-pub(crate) unsafe fn ipv6_peer(sk: *const c::sock) -> c::in6_addr {
-    // SAFETY: By the safety requirements; the field is read once.
-    unsafe { (&raw const (*sk).__sk_common.skc_v6_daddr).read_volatile() }
-}
-
-/// Whom the socket is connected to if it sends over IPv6: not if that is an IPv4-mapped address.
-#[inline]
-fn unmapped_peer(socket: &Socket) -> Option<c::in6_addr> {
-    if socket.family() != AF_INET6 {
-        return None;
-    }
-    // SAFETY: An IPv6 socket, alive.
-    let peer = unsafe { ipv6_peer(socket.as_ptr()) };
-    // SAFETY: A plain function of its argument.
-    (!unsafe { c::ipv6_addr_v4mapped(&peer) }).then_some(peer)
-}
-
-/// The route that the socket has cached, or null.
-#[inline]
-fn cached_route(sk: *mut c::sock, _softirq: Softirq<'_>) -> *mut c::dst_entry {
-    // SAFETY: The socket is alive; routes are freed after a grace period.
-    unsafe { c::sk_dst_cache_rcu(sk) }
-}
-
-/// The cached route if it is of the family and still good; else null.
-///
-/// An IPv6 socket can be connected to IPv4 and IPv6 peers in turn, and a route of the former peer's family can still be there.
-#[inline]
-fn checked_route(
-    cached: *mut c::dst_entry,
-    family: Family,
-    cookie: u32,
-    _softirq: Softirq<'_>,
-) -> *mut c::dst_entry {
-    // SAFETY: Routes are freed after a grace period, and their operations are static.
-    unsafe {
-        if cached.is_null() || (*(*cached).ops).family != family {
-            return null_mut();
-        }
-        c::dst_check(cached, cookie)
-    }
-}
-
-/// Whether what was read of the socket since its cached route belongs together with that.
-///
-/// connect() changes addresses, ports and route one after the other, but owns the socket meanwhile. So either it still does, or the
-/// route is another one by now, or it was there before all that was read.
-#[inline]
-fn is_settled(sk: *mut c::sock, cached: *mut c::dst_entry, softirq: Softirq<'_>) -> bool {
-    // SAFETY: The socket is alive.
-    let busy = unsafe {
-        c::smp_rmb();
-        c::sock_owned_by_user_nocheck(sk)
-    };
-    // SAFETY: A barrier.
-    unsafe { c::smp_rmb() };
-    !busy && core::ptr::eq(cached_route(sk, softirq), cached)
 }

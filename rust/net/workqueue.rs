@@ -24,12 +24,11 @@ impl WorkQueue {
         Self(AtomicPtr::new(null_mut()))
     }
 
-    /// Makes the queue. Its work may sleep, need not run on any particular CPU, and runs beside other work of the queue. At most
-    /// once at a time.
+    /// Makes the queue. Its work may sleep, need not run on any particular CPU, and runs beside other work of the queue.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`, or `EBUSY` if there is one already.
     pub fn create(&'static self, name: &CStr) -> Result<WorkQueueRegistration> {
         // SAFETY: The format takes a string.
         let queue = unsafe {
@@ -43,7 +42,16 @@ impl WorkQueue {
         if queue.is_null() {
             return Err(ENOMEM);
         }
-        self.0.store(queue, Ordering::Release);
+        if self
+            .0
+            .compare_exchange(null_mut(), queue, Ordering::AcqRel, Ordering::Relaxed)
+            .is_err()
+        {
+            // SAFETY: Just made, and nobody else knows it.
+            unsafe { c::destroy_workqueue(queue) };
+            return Err(EBUSY);
+        }
+        // INVARIANT: Just put there, where there was none.
         Ok(WorkQueueRegistration(self))
     }
 
@@ -66,13 +74,17 @@ impl Default for WorkQueue {
 }
 
 /// Keeps a [`WorkQueue`]; when dropped, waits for all its work and ends it.
+///
+/// # Invariants
+///
+/// There is a queue, which nobody else ends.
 pub struct WorkQueueRegistration(&'static WorkQueue);
 
 impl Drop for WorkQueueRegistration {
     fn drop(&mut self) {
         let queue = self.0 .0.swap(null_mut(), Ordering::AcqRel);
         rcu::synchronize_rcu();
-        // SAFETY: The queue was ours, and nobody can find it any more.
+        // SAFETY: By the type invariant there was a queue, which is ours to end; nobody can find it any more.
         unsafe { c::destroy_workqueue(queue) };
     }
 }

@@ -49,7 +49,7 @@ net::module! {
 struct L2tpCore {
     /// Deletes all tunnels of all namespaces.
     _state: PernetRegistration<NetState>,
-    /// Ends with its work, which those have left.
+    /// Waits for those who close what the namespaces have left.
     _reapers: WorkQueueRegistration,
     /// A session is freed by an RCU callback, and may take its tunnel with it, which is freed by another.
     _callbacks: CallbackBarrier<2>,
