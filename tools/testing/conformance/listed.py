@@ -68,35 +68,24 @@ def without_references(op, lines):
     return [re.sub(r"refcnt [0-9/]+$", "refcnt ?", line) for line in lines] if op.endswith("/l2tp/tunnels") else lines
 
 
-def without_destination(op, lines):
-    """Frames on the wire without addresses, ports and the checksums of these."""
-    def blank(line):
-        frame = zero(line[len(" wire "):], 0, 12)
-        if frame[24:28] == "0800":
-            udp, at = frame[46:48] == "11", 34
-            frame = zero(frame, 14 + 10, 10)
-        elif frame[24:28] == "86dd":
-            udp, at = frame[40:42] == "11", 54
-            frame = zero(frame, 14 + 8, 32)
-        else:
-            return line
-        return " wire " + (zero(zero(frame, at, 4), at + 6, 2) if udp else frame)
-    return [blank(line) if line.startswith(" wire ") else line for line in lines]
+def without_destination(line):
+    """A frame on the wire without addresses, ports and the checksums of these."""
+    frame = zero(line[len(" wire "):], 0, 12)
+    if frame[24:28] == "0800":
+        udp, at = frame[46:48] == "11", 34
+        frame = zero(frame, 14 + 10, 10)
+    elif frame[24:28] == "86dd":
+        udp, at = frame[40:42] == "11", 54
+        frame = zero(frame, 14 + 8, 32)
+    else:
+        return line
+    return " wire " + (zero(zero(frame, at, 4), at + 6, 2) if udp else frame)
 
 
-def sent_elsewhere(op, ours, theirs):
-    """Do the rows only differ in where C has sent the frames of ours, perhaps not to the wire?"""
+def only_sent_otherwise(ours, theirs, shown):
+    """Do the rows only differ in frames on the wire, of which shown(line) is the same for each that C has sent?"""
     def parts(lines):
-        lines = without_destination(op, lines)
-        return [line for line in lines if not line.startswith(" wire ")], collections.Counter(line for line in lines if line.startswith(" wire "))
-    ours, theirs = parts(ours), parts(theirs)
-    return ours[0] == theirs[0] and theirs[1] <= ours[1]
-
-
-def sent_otherwise(ours, theirs):
-    """Do the rows only differ in what the frames on the wire have in them, of which C may have sent fewer?"""
-    def parts(lines):
-        return [line for line in lines if not line.startswith(" wire ")], collections.Counter(len(line) for line in lines if line.startswith(" wire "))
+        return [line for line in lines if not line.startswith(" wire ")], collections.Counter(shown(line) for line in lines if line.startswith(" wire "))
     ours, theirs = parts(ours), parts(theirs)
     return ours[0] == theirs[0] and theirs[1] <= ours[1]
 
@@ -133,10 +122,10 @@ def listed(op, ours, theirs, history):
             return Finding("short IPv6 address", True)
     if history.odd and (tunnel in history.odd or tunnel is None and cmd is not None or not op.startswith(("nl ", "set ", "get "))):
         return Finding("odd version or id", True)
-    if history.begun & history.tunnels.keys() and sent_elsewhere(op, ours, theirs):
+    if history.begun & history.tunnels.keys() and only_sent_otherwise(ours, theirs, without_destination):
         return Finding("begun datagram", True)
     # The first byte of what is written is the flags of struct virtio_net_hdr.
-    if history.bridged and re.match(r"write \d+ 01", op) and sent_otherwise(ours, theirs):
+    if history.bridged and re.match(r"write \d+ 01", op) and only_sent_otherwise(ours, theirs, len):
         return Finding("checksum of a bridged frame", True)
     if history.renamed and cmd in (L.SESSION_GET, L.SESSION_DELETE, L.SESSION_MODIFY) and L.IFNAME in attributes and ours[0] == theirs[0]:
         return Finding("sessions of one interface name", cmd != L.SESSION_GET)
