@@ -94,6 +94,13 @@ def answered(row, errno):
     return any(line.startswith(f" answer {errno}") for line in row)
 
 
+def of_collided(op, cmd, attributes, tunnel, session):
+    """Does a request or a packet look for a session by its id, but by way of another tunnel?"""
+    if cmd is None:
+        return op.startswith(("frame ", "write ", "send ")) and f"{session:08x}" in op
+    return number(attributes, L.SESSION_ID) == session and number(attributes, L.CONN_ID) != tunnel
+
+
 def listed(op, ours, theirs, history):
     """The listed difference that explains the two rows, or None."""
     cmd, attributes = request(op)
@@ -117,6 +124,8 @@ def listed(op, ours, theirs, history):
     if cmd == L.SESSION_CREATE and (tunnel, number(attributes, L.SESSION_ID)) in history.sessions:
         if answered(ours, "EEXIST") and not answered(theirs, "E"):
             return Finding("second session of an id", True)
+    if any(of_collided(op, cmd, attributes, *key) for key in history.collided & history.sessions.keys()):
+        return Finding("second session of an id", True)
     if cmd == L.TUNNEL_CREATE and any(len(attributes.get(k, bytes(16))) < 16 for k in (L.IP6_SADDR, L.IP6_DADDR)):
         if answered(ours, "EINVAL"):
             return Finding("short IPv6 address", True)
@@ -143,6 +152,8 @@ class History:
         self.sessions = {}          # (tunnel id, session id) that C's kernel knows: descriptor of its PPPoL2TP socket, or None
         self.there = set()          # ids of tunnels
         self.tunnels = {}           # descriptor of a tunnel's socket: ids of the tunnel
+        self.collide = set()        # ids of tunnels in which C makes sessions whose id is there already
+        self.collided = set()       # (tunnel id, session id) of which C made a second one, and unmade it for the name of its interface
         self.odd = set()            # ids of tunnels of a version that does not exist, or with an id too large for theirs
         self.begun = set()          # descriptors of sockets on which a datagram or a connection to somebody was begun
         self.renamed = False        # an interface was
@@ -158,6 +169,8 @@ class History:
         if words[0] == "nl":
             if words[1] == str(GENL) and not answered(row, "E"):
                 self.asked(*request(op))
+            elif words[1] == str(GENL) and answered(row, "EEXIST"):
+                self.refused(*request(op))
             elif words[1:3] == [str(RTNL), str(RTM_NEWLINK)] and " answer ok -" in row:
                 # Of an interface that is told by its index, a name is a new name.
                 link = bytes.fromhex(words[4])
@@ -192,8 +205,16 @@ class History:
             if L.FD in attributes:
                 self.tunnels.setdefault(str(number(attributes, L.FD)), set()).add(tunnel)
             version = attributes.get(L.PROTO_VERSION, b"")[:1]
+            if version == b"\3" and number(attributes, L.ENCAP_TYPE) == 0:
+                self.collide.add(tunnel)
             if version not in (b"\2", b"\3") or version == b"\2" and (tunnel or 0) > 0xffff:
                 self.odd.add(tunnel)
+
+    def refused(self, cmd, attributes):
+        """The family has not done a request, since something was there."""
+        tunnel, session = number(attributes, L.CONN_ID), number(attributes, L.SESSION_ID)
+        if cmd == L.SESSION_CREATE and tunnel in self.collide and (tunnel, session) in self.sessions:
+            self.collided.add((tunnel, session))
 
     def connected(self, descriptor, name):
         """A socket was connected to an address: one of PPPoL2TP's makes a session, or takes one, and perhaps a tunnel."""
