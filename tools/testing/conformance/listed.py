@@ -94,13 +94,6 @@ def answered(row, errno):
     return any(line.startswith(f" answer {errno}") for line in row)
 
 
-def of_collided(op, cmd, attributes, tunnel, session):
-    """Does a request or a packet look for a session by its id, but by way of another tunnel?"""
-    if cmd is None:
-        return op.startswith(("frame ", "write ", "send ")) and f"{session:08x}" in op
-    return number(attributes, L.SESSION_ID) == session and number(attributes, L.CONN_ID) != tunnel
-
-
 def listed(op, ours, theirs, history):
     """The listed difference that explains the two rows, or None."""
     cmd, attributes = request(op)
@@ -124,8 +117,9 @@ def listed(op, ours, theirs, history):
     if cmd == L.SESSION_CREATE and (tunnel, number(attributes, L.SESSION_ID)) in history.sessions:
         if answered(ours, "EEXIST") and not answered(theirs, "E"):
             return Finding("second session of an id", True)
-    if any(of_collided(op, cmd, attributes, *key) for key in history.collided & history.sessions.keys()):
-        return Finding("second session of an id", True)
+    if cmd in (L.SESSION_GET, L.SESSION_DELETE, L.SESSION_MODIFY) and answered(theirs, "ENODEV") and not answered(ours, "E"):
+        if any(session == number(attributes, L.SESSION_ID) and of != tunnel for of, session in history.collided & history.sessions.keys()):
+            return Finding("second session of an id", True)
     if cmd == L.TUNNEL_CREATE and any(len(attributes.get(k, bytes(16))) < 16 for k in (L.IP6_SADDR, L.IP6_DADDR)):
         if answered(ours, "EINVAL"):
             return Finding("short IPv6 address", True)
