@@ -237,6 +237,12 @@ def close_or_delete(first):
     one, two = L.L2tp(netns=bed.ns), L.L2tp(netns=bed.ns)
     tun = datapath.Tunnel(90, 91, 4, 7500, 7500, None, 3)
     bed.fence()
+    # Netlink serves the two in turn: without a pause the tunnel is always gone before it has a session.
+    pauses = itertools.cycle((0, 0.005, 0.02, 0.1, 1))
+
+    def delete_after_pause():
+        time.sleep(next(pauses))
+        two.tunnel_delete(90)
 
     def life():
         sock = L.udp_socket("10.0.0.1", "10.0.0.2", 7500, 7500, netns=bed.ns)
@@ -246,7 +252,7 @@ def close_or_delete(first):
             if first == "delete":
                 one.tunnel_delete(90)
     with all_freed():
-        race(life, lambda: two.tunnel_delete(90), flood(bed, tun, wire.v3(1, inner(1), l2ss=0)))
+        race(life, delete_after_pause, flood(bed, tun, wire.v3(1, inner(1), l2ss=0)))
         wait_for(lambda: 90 not in one.tunnels(), 10, "the end")
 
 
