@@ -232,18 +232,15 @@ impl NetState {
         session?.try_get()
     }
 
-    /// The first session, in the order of tunnels and ids, whose interface was made with this name.
+    /// The session whose interface was made with this name: of several, the newest one of the tunnel with the lowest id.
     ///
     /// The empty name finds a session that has no interface of its own.
     pub fn session_by_ifname(&self, name: &[u8]) -> Option<RcuArc<Session>> {
         let mut next = self.next_tunnel(0);
         while let Some(tunnel) = next {
-            let mut from = Some(0);
-            while let Some(session) = from.and_then(|from| tunnel.next_session(from)) {
-                if session.ifname().as_bytes() == name {
-                    return Some(session);
-                }
-                from = session.key().checked_add(1);
+            let session = tunnel.session_by_ifname(name);
+            if session.is_some() {
+                return session;
             }
             next = tunnel
                 .id()

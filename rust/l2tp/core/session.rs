@@ -8,10 +8,12 @@ use crate::{
     registry::{id_hash, v2_key, NetState},
     reorder::Reorder,
     stats::Statistics,
-    trace, Encap, Pseudowire, PwType, SessionConfig, Stats, Tunnel,
+    trace,
+    tunnel::Entry,
+    Encap, Pseudowire, PwType, SessionConfig, Stats, Tunnel,
 };
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU8, Ordering};
-use kernel::{prelude::*, rbtree::RBTreeNode, sync::SetOnce};
+use kernel::{prelude::*, rbtree::RBTreeNodeReservation, sync::SetOnce};
 use net::{
     lock::SpinLockBh,
     shared::RcuArc,
@@ -129,12 +131,12 @@ impl Session {
     pub fn register(this: &RcuArc<Self>) -> Result {
         let tunnel = &this.tunnel;
         let net = tunnel.net();
-        let node = RBTreeNode::new(tunnel.session_key(this.id()), this.clone(), GFP_KERNEL)?;
+        let place = RBTreeNodeReservation::new(GFP_KERNEL)?;
         let mut sessions = tunnel.sessions.lock();
         if !sessions.open {
             return Err(ENODEV);
         }
-        if sessions.tree.get(&tunnel.session_key(this.id())).is_some() {
+        if sessions.tree.get(&this.key()).is_some() {
             return Err(EEXIST);
         }
         if this.in_v3_index() {
@@ -159,7 +161,12 @@ impl Session {
                     }
                 })?;
         }
-        sessions.tree.insert(node);
+        sessions.made = sessions.made.wrapping_add(1);
+        let entry = Entry {
+            session: this.clone(),
+            number: sessions.made,
+        };
+        sessions.tree.insert(place.into_node(this.key(), entry));
         drop(sessions);
         trace::register_session(
             tunnel.id(),
@@ -179,8 +186,8 @@ impl Session {
         {
             // All in one step for those who look for sessions to delete.
             let mut sessions = this.tunnel.sessions.lock();
-            let key = this.tunnel.session_key(this.id());
-            if !matches!(sessions.tree.get(&key), Some(there) if there.ptr_eq(this)) {
+            let key = this.key();
+            if !matches!(sessions.tree.get(&key), Some(there) if there.session.ptr_eq(this)) {
                 return;
             }
             this.dead.store(true, Ordering::Release);

@@ -34,7 +34,17 @@ const IPPROTO_L2TP: u16 = 115;
 pub(crate) struct Sessions {
     /// Whether sessions may be added: not once the tunnel is being deleted.
     pub(crate) open: bool,
-    pub(crate) tree: RBTree<u32, RcuArc<Session>>,
+    /// By [`Session::key`].
+    pub(crate) tree: RBTree<u32, Entry>,
+    /// Number of sessions that the tunnel has and had.
+    pub(crate) made: u64,
+}
+
+/// A session in its tunnel.
+pub(crate) struct Entry {
+    pub(crate) session: RcuArc<Session>,
+    /// The later it was registered, the higher.
+    pub(crate) number: u64,
 }
 
 /// What deletion works on.
@@ -164,6 +174,7 @@ impl Tunnel {
                 Sessions {
                     open: true,
                     tree: RBTree::new(),
+                    made: 0,
                 },
                 "l2tp::Tunnel::sessions"
             ),
@@ -294,7 +305,7 @@ impl Tunnel {
             .lock()
             .tree
             .get(&self.session_key(id))
-            .cloned()
+            .map(|entry| entry.session.clone())
     }
 
     /// Under what a session is found in this tunnel.
@@ -310,7 +321,19 @@ impl Tunnel {
     pub fn next_session(&self, from: u32) -> Option<RcuArc<Session>> {
         let sessions = self.sessions.lock();
         let cursor = sessions.tree.cursor_lower_bound(&from)?;
-        Some(cursor.current().1.clone())
+        Some(cursor.current().1.session.clone())
+    }
+
+    /// The newest session whose interface was made with this name.
+    ///
+    /// There may be several: the name is free again when the interface is renamed or moved to another namespace.
+    pub(crate) fn session_by_ifname(&self, name: &[u8]) -> Option<RcuArc<Session>> {
+        let sessions = self.sessions.lock();
+        let named = sessions
+            .tree
+            .values()
+            .filter(|entry| entry.session.ifname().as_bytes() == name);
+        Some(named.max_by_key(|entry| entry.number)?.session.clone())
     }
 
     /// Number of sessions, without that of id 0, which stands for the tunnel in PPPoL2TP.

@@ -9,7 +9,7 @@ import re
 import socket
 import struct
 
-from program import GENL, RTM_NEWLINK, IFLA_IFNAME, RTNL, L, abi, genl, zero
+from program import GENL, L, abi, genl, zero
 
 Finding = collections.namedtuple("Finding", "rule stops")
 
@@ -130,8 +130,6 @@ def listed(op, ours, theirs, history):
     # The first byte of what is written is the flags of struct virtio_net_hdr.
     if history.bridged and re.match(r"write \d+ 01", op) and only_sent_otherwise(ours, theirs, len):
         return Finding("checksum of a bridged frame", True)
-    if history.renamed and cmd in (L.SESSION_GET, L.SESSION_DELETE, L.SESSION_MODIFY) and L.IFNAME in attributes and ours[0] == theirs[0]:
-        return Finding("sessions of one interface name", cmd != L.SESSION_GET)
     return None
 
 
@@ -150,7 +148,6 @@ class History:
         self.collided = set()       # (tunnel id, session id) of which C made a second one, and unmade it for the name of its interface
         self.odd = set()            # ids of tunnels of a version that does not exist, or with an id too large for theirs
         self.begun = set()          # descriptors of sockets on which a datagram or a connection to somebody was begun
-        self.renamed = False        # an interface was
         self.bridged = False        # a PPP channel was, to another
 
     def forget(self, gone):
@@ -165,10 +162,6 @@ class History:
                 self.asked(*request(op))
             elif words[1] == str(GENL) and answered(row, "EEXIST"):
                 self.refused(*request(op))
-            elif words[1:3] == [str(RTNL), str(RTM_NEWLINK)] and " answer ok -" in row:
-                # Of an interface that is told by its index, a name is a new name.
-                link = bytes.fromhex(words[4])
-                self.renamed |= link[4:8] != bytes(4) and IFLA_IFNAME in genl.values(link[16:])
         elif words[0] == "ioctl" and int(words[2], 0) == abi.PPPIOCBRIDGECHAN:
             self.bridged |= row[0].split(" ")[0] == "0"
         elif words[0] == "connect" and row[0] == "0":

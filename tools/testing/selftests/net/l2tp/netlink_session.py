@@ -261,9 +261,28 @@ def _():
     ktap.eq(nl.session_get(1, 11).text(L.IFNAME), "old")
     ktap.eq(nl.do(L.SESSION_GET, string(L.IFNAME, "old")).name, "ok", "by the old name")
     ktap.eq(nl.do(L.SESSION_GET, string(L.IFNAME, "new")).name, "ENODEV", "by the new name")
-    nl.session_create(1, 21, 22, ifname="old")
-    ktap.eq(nl.do(L.SESSION_DELETE, string(L.IFNAME, "old")).name, "ok")
-    wait_for(lambda: len(nl.sessions()) == 1, what="one of the two gone")
+
+
+@ktap.case("name: of sessions made with the same one, the newest of the tunnel with the lowest id")
+def _():
+    def named():
+        got = nl.do(L.SESSION_GET, string(L.IFNAME, "e0")).messages[0]
+        return got.uint(L.CONN_ID), got.uint(L.SESSION_ID)
+
+    tunnels(1, 2)
+    other = NetNS()
+    for tid, sid, away in ((2, 31, "name e1"), (1, 41, f"netns {other.name}"), (1, 11, "name e2"), (1, 21, "name e3"), (2, 5, None)):
+        nl.session_create(tid, sid, 12, ifname="e0")
+        if away:
+            ns.ip(f"link set e0 {away}")
+    ktap.eq(named(), (1, 21))
+    ktap.eq(nl.do(L.SESSION_MODIFY, string(L.IFNAME, "e0") + u8(L.LNS_MODE, 1)).name, "ok")
+    ktap.eq([(sid, nl.session_get(1, sid).uint(L.LNS_MODE)) for sid in (11, 21, 41)], [(11, 0), (21, 1), (41, 0)], "modified")
+    for tid, sid in ((1, 21), (1, 11), (1, 41), (2, 5), (2, 31)):
+        ktap.eq(named(), (tid, sid))
+        ktap.eq(nl.do(L.SESSION_DELETE, string(L.IFNAME, "e0")).name, "ok")
+        wait_for(lambda: (tid, sid) not in nl.sessions(), what="deleted")
+    ktap.eq(nl.sessions(), [])
 
 
 @ktap.case("name: v1 and v2 tunnels ignore IFNAME and cookies")
