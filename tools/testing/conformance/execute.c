@@ -124,11 +124,13 @@ static int slot(const char *from)
 
 /*
  * Tunnels and sessions end some time after they were told to. The trace events of both moments are counted; when the counts agree,
- * nothing is on its way. An object that fails to be made is only freed, and by then nothing else was on its way.
+ * nothing is on its way. An object that fails to be made is only freed, with ours a grace period of RCU later, when it could be taken
+ * for another one that has been deleted meanwhile: see await_failed().
  */
 static const char *const events[] = { "delete_tunnel", "free_tunnel", "delete_session", "free_session" };
 static int counter[4][64], processors;
 static int64_t base[2];
+static bool failed; /* something that may have made an object */
 
 static void count_events(void)
 {
@@ -216,6 +218,7 @@ static void show_messages(const char *word, size_t length)
 		printf(" %s ", word);
 		if (head->nlmsg_type == NLMSG_ERROR && size >= 20) {
 			errno = -*(int *)data;
+			failed |= errno != 0;
 			fputs(errno ? strerrorname_np(errno) ?: "?" : "ok", stdout);
 			data += 20, size -= 20;
 		} else if (head->nlmsg_type == NLMSG_DONE && size >= 4) {
@@ -522,12 +525,24 @@ static void *pointer(int which, const char *from, size_t *length, const char *cl
 	return *from == '0' && !from[1] ? NULL : bytes[which];
 }
 
+/* Requests, by the first byte of their hexadecimal text. */
+static const char *const creations[] = { "01", "05", NULL }, *const deletions[] = { "02", "06", NULL };
+
+static bool is_one_of(const char *word, const char *const *beginnings)
+{
+	while (*beginnings && strncmp(word, *beginnings, strlen(*beginnings)))
+		beginnings++;
+	return *beginnings;
+}
+
 void perform(int count, char **word)
 {
 	const char *op = word[0];
+	const bool before = failed;
 	int fd = count > 1 ? slot(word[1]) : 0;
 	size_t length;
 	void *data;
+	long got;
 
 #define IS(name, arguments) (!strcmp(op, name) && count > (arguments))
 	if (IS("nl", 4)) {
@@ -535,6 +550,7 @@ void perform(int count, char **word)
 		result(nl_send(fd, number(word[2]), number(word[3]), bytes[0], length));
 		putchar('\n');
 		nl_receive("answer", fd);
+		failed = before || (failed && is_one_of(word[4], creations));
 		return;
 	} else if (IS("send", 5)) {
 		result(transmit(fd, number(word[2]), word[3], word[4], word[5]));
@@ -549,7 +565,9 @@ void perform(int count, char **word)
 		result(adopt(socket(number(word[2]), number(word[3]) | SOCK_CLOEXEC, number(word[4])), fd));
 	} else if (IS("connect", 2)) {
 		data = pointer(0, word[2], &length, count > 3 ? word[3] : NULL);
-		result(connect(fd, data, length));
+		got = connect(fd, data, length);
+		failed |= got < 0;
+		result(got);
 	} else if (IS("bind", 2)) {
 		data = pointer(0, word[2], &length, count > 3 ? word[3] : NULL);
 		result(bind(fd, data, length));
@@ -676,6 +694,30 @@ void all_open(void)
 	memset(kind + FIRST, '+', LAST - FIRST + 1);
 }
 
+/*
+ * Closing a packet socket waits for RCU: for a callback, as things are set in the guest, which on one processor comes after those that
+ * were asked for before.
+ */
+static void await_failed(void)
+{
+	if (!failed)
+		return;
+	failed = false;
+	if (put_file("/sys/kernel/rcu_normal", "1") < 0)
+		die("rcu_normal");
+	close(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+	put_file("/sys/kernel/rcu_normal", "0");
+	settle();
+}
+
+/* Whether an operation may delete tunnels or sessions. */
+static bool may_delete(int count, char **word)
+{
+	static const char *const others[] = { "close", "socket", "open", "dup", "netns", "new", NULL };
+
+	return !strcmp(word[0], "nl") && count > 4 ? is_one_of(word[4], deletions) : is_one_of(word[0], others);
+}
+
 /* ---- main --------------------------------------------------------------------------------------------------------------------- */
 
 int split(char *line, char **word)
@@ -725,6 +767,8 @@ int main(int argc, char **argv)
 		count = split(line, word);
 		if (!count)
 			continue;
+		if (may_delete(count, word))
+			await_failed();
 		printf("%lu ", row);
 		perform(count, word);
 		meanwhile();
