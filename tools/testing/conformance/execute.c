@@ -710,10 +710,10 @@ static void await_failed(void)
 	settle();
 }
 
-/* Whether an operation may delete tunnels or sessions. */
+/* Whether an operation may delete tunnels or sessions: by closing a socket or leaving a namespace, for instance. */
 static bool may_delete(int count, char **word)
 {
-	static const char *const others[] = { "close", "socket", "open", "dup", "netns", "new", NULL };
+	static const char *const others[] = { "close", "socket", "open", "dup", "netns", "unshare", "setns", "new", NULL };
 
 	return !strcmp(word[0], "nl") && count > 4 ? is_one_of(word[4], deletions) : is_one_of(word[0], others);
 }
